@@ -1,0 +1,361 @@
+"""A spec's values as trees of bits, with the operations that every engine layer needs on them.
+
+A bool is a :data:`Bit`. Numbers carry the interval they are known to lie in and just enough bits for it, so nothing ever
+wraps. What lies beyond a sequence's length, or under an absent optional, is arbitrary: compare with :func:`equal` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from spec.sorts import AtomSort, EnumSort, MapSort, MessageSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort, domain
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Least significant bit first; two's complement with a sign bit if ``low`` is negative, else unsigned."""
+
+    bits: tuple[Bit, ...]
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A member of an enum or of a set of constants: its position in ``elements``, in binary."""
+
+    bits: tuple[Bit, ...]
+    elements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    present: Bit
+    value: Symbolic | None  # None only where ``present`` is FALSE
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A set of values: whether each possible member is in it. In domain order; a value not named is not in it."""
+
+    members: dict[Any, Bit]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSet:
+    """A set of messages (properties only): each with the condition that it is there. No two present ones are equal."""
+
+    messages: tuple[tuple[Bit, Message], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence_:
+    length: Number
+    slots: tuple[Symbolic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A record's fields, or a map's values in the order of its key domain."""
+
+    fields: tuple[Symbolic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``fields``: source, destination, then the fields of the sort."""
+
+    sort: MessageSort
+    fields: tuple[Symbolic, ...]
+
+
+Symbolic: TypeAlias = Bit | Number | Atom | Optional | Members | MessageSet | Sequence_ | Product | Message
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+
+def width(low: int, high: int) -> int:
+    if low >= 0:
+        return high.bit_length()
+    return max((-low - 1).bit_length(), high.bit_length() if high > 0 else 0) + 1
+
+
+def number(value: int) -> Number:
+    return Number(tuple((value >> i) & 1 for i in range(width(value, value))), value, value)
+
+
+def bit_at(a: Number, i: int) -> Bit:
+    """Bit i, with the sign extended."""
+    if i < len(a.bits):
+        return a.bits[i]
+    return a.bits[-1] if a.low < 0 else FALSE
+
+
+def ranged(a: Number, low: int, high: int) -> Number:
+    """The same number where it is known to lie in ``low..high``; elsewhere anything."""
+    low, high = max(low, a.low), min(high, a.high)
+    if low >= high:
+        return number(min(max(low, a.low), a.high))
+    return Number(tuple(bit_at(a, i) for i in range(width(low, high))), low, high)
+
+
+def add(c: Circuit, a: Number, b: Number, carry: Bit = FALSE, invert: bool = False) -> Number:
+    low, high = (a.low - b.high, a.high - b.low) if invert else (a.low + b.low, a.high + b.high)
+    bits: list[Bit] = []
+    for i in range(width(low, high)):
+        x, y = bit_at(a, i), bit_at(b, i) ^ (1 if invert else 0)
+        half = c.xor(x, y)
+        bits.append(c.xor(half, carry))
+        carry = c.choose(half, carry, x)
+    if low == high:
+        return number(low)
+    return Number(tuple(bits), low, high)
+
+
+def subtract(c: Circuit, a: Number, b: Number) -> Number:
+    return add(c, a, b, TRUE, invert=True)
+
+
+def less(c: Circuit, a: Number, b: Number) -> Bit:
+    if a.high < b.low:
+        return TRUE
+    if a.low >= b.high:
+        return FALSE
+    size = max(width(a.low, a.high), width(b.low, b.high)) + 1
+    result = FALSE
+    for i in range(size):
+        x, y = bit_at(a, i), bit_at(b, i)
+        if i == size - 1:  # the sign: negative is smaller
+            x, y = y, x
+        result = c.choose(c.xor(x, y), y, result)
+    return result
+
+
+def less_equal(c: Circuit, a: Number, b: Number) -> Bit:
+    return less(c, b, a) ^ 1
+
+
+def is_number(c: Circuit, a: Number, value: int) -> Bit:
+    if not a.low <= value <= a.high:
+        return FALSE
+    if a.low == a.high:
+        return TRUE
+    return c.every(bit ^ 1 ^ ((value >> i) & 1) for i, bit in enumerate(a.bits))
+
+
+def tabulate(c: Circuit, a: Number, b: Number, function: Callable[[int, int], int | None]) -> Number:
+    """``function`` of two numbers, by cases; where it is None the result is anything."""
+    results: dict[int, Bit] = {}
+    for x in range(a.low, a.high + 1):
+        here = is_number(c, a, x)
+        for y in range(b.low, b.high + 1) if here != FALSE else ():
+            result = function(x, y)
+            if result is not None:
+                both = c.conjunction(here, is_number(c, b, y))
+                results[result] = c.disjunction(results.get(result, FALSE), both)
+    return by_cases(c, results)
+
+
+def by_cases(c: Circuit, cases: dict[int, Bit]) -> Number:
+    """The number whose condition holds (at most one does)."""
+    possible = sorted(value for value, bit in cases.items() if bit != FALSE)
+    if len(possible) < 2:
+        return number(possible[0] if possible else 0)
+    low, high = possible[0], possible[-1]
+    bits = [c.some(cases[value] for value in possible if (value >> i) & 1) for i in range(width(low, high))]
+    return Number(tuple(bits), low, high)
+
+
+def count(c: Circuit, bits: Iterable[Bit]) -> Number:
+    terms = [Number((bit,), 0, 1) if bit > 1 else number(bit) for bit in bits]
+    while len(terms) > 1:
+        paired = [add(c, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
+        terms = paired + terms[len(terms) - len(terms) % 2 :]
+    return terms[0] if terms else number(0)
+
+
+# -------------------------------------------------------------------------------------------------- atoms
+
+
+def atom(name: str, elements: tuple[str, ...]) -> Atom:
+    position = elements.index(name)
+    return Atom(tuple((position >> i) & 1 for i in range((len(elements) - 1).bit_length())), elements)
+
+
+def is_atom(c: Circuit, a: Atom, name: str | None) -> Bit:
+    if name not in a.elements:
+        return FALSE
+    position = a.elements.index(name)
+    return c.every(bit ^ 1 ^ ((position >> i) & 1) for i, bit in enumerate(a.bits))
+
+
+def as_elements(c: Circuit, a: Atom, elements: tuple[str, ...]) -> Atom:
+    """The same atom, written over another list that has it."""
+    if a.elements == elements:
+        return a
+    bits = [FALSE] * (len(elements) - 1).bit_length()
+    for position, name in enumerate(elements):
+        here = is_atom(c, a, name)
+        bits = [c.disjunction(bit, here) if (position >> i) & 1 else bit for i, bit in enumerate(bits)]
+    return Atom(tuple(bits), elements)
+
+
+# ----------------------------------------------------------------------------------- choosing and comparing
+
+
+def choose(c: Circuit, condition: Bit, a: Symbolic, b: Symbolic) -> Symbolic:
+    """``a`` where the condition holds, else ``b``; both of one sort, up to its bounds."""
+    if a is b or condition == TRUE:
+        return a
+    if condition == FALSE:
+        return b
+    match a, b:
+        case int(), int():
+            return c.choose(condition, a, b)
+        case Number(), Number():
+            low, high = min(a.low, b.low), max(a.high, b.high)
+            if low == high:
+                return a
+            size = width(low, high)
+            return Number(tuple(c.choose(condition, bit_at(a, i), bit_at(b, i)) for i in range(size)), low, high)
+        case Atom(), Atom():
+            if a.elements != b.elements:
+                every = a.elements + tuple(name for name in b.elements if name not in a.elements)
+                a, b = as_elements(c, a, every), as_elements(c, b, every)
+            return Atom(tuple(c.choose(condition, x, y) for x, y in zip(a.bits, b.bits, strict=True)), a.elements)
+        case Optional(), Optional():
+            if a.value is None or b.value is None:
+                value = a.value if b.value is None else b.value
+            else:
+                value = choose(c, condition, a.value, b.value)
+            return Optional(c.choose(condition, a.present, b.present), value)
+        case Members(), Members():
+            keys = list(a.members) + [key for key in b.members if key not in a.members]
+            if len(keys) > len(a.members) and all(isinstance(key, int) for key in keys):
+                keys.sort()
+            get_a, get_b = a.members.get, b.members.get
+            return Members({key: c.choose(condition, get_a(key, FALSE), get_b(key, FALSE)) for key in keys})
+        case Sequence_(), Sequence_():
+            longer = a.slots if len(a.slots) > len(b.slots) else b.slots
+            common = min(len(a.slots), len(b.slots))
+            slots = tuple(choose(c, condition, a.slots[i], b.slots[i]) for i in range(common)) + longer[common:]
+            length = choose(c, condition, a.length, b.length)
+            assert isinstance(length, Number)
+            return Sequence_(length, slots)
+        case Product(), Product():
+            return Product(tuple(choose(c, condition, x, y) for x, y in zip(a.fields, b.fields, strict=True)))
+        case Message(), Message():
+            assert a.sort == b.sort
+            return Message(a.sort, tuple(choose(c, condition, x, y) for x, y in zip(a.fields, b.fields, strict=True)))
+        case MessageSet(), MessageSet():
+            return MessageSet(
+                tuple((c.conjunction(condition, bit), m) for bit, m in a.messages)
+                + tuple((c.conjunction(condition ^ 1, bit), m) for bit, m in b.messages)
+            )
+    raise AssertionError(f"choosing between {type(a).__name__} and {type(b).__name__}")
+
+
+def select(c: Circuit, cases: Sequence[tuple[Bit, Symbolic]]) -> Symbolic:
+    """The value of the case whose condition holds; the last case if none does."""
+    result = cases[-1][1]
+    for condition, value in reversed(cases[:-1]):
+        result = choose(c, condition, value, result)
+    return result
+
+
+def equal(c: Circuit, a: Symbolic, b: Symbolic) -> Bit:
+    if a is b:
+        return TRUE
+    match a, b:
+        case int(), int():
+            return c.same(a, b)
+        case Number(), Number():
+            if a.high < b.low or b.high < a.low:
+                return FALSE
+            return c.every(
+                c.same(bit_at(a, i), bit_at(b, i)) for i in range(max(len(a.bits), len(b.bits)) + (a.low < 0 or b.low < 0))
+            )
+        case Atom(), Atom():
+            if a.elements == b.elements:
+                return c.every(c.same(x, y) for x, y in zip(a.bits, b.bits, strict=True))
+            return c.some(c.conjunction(is_atom(c, a, name), is_atom(c, b, name)) for name in a.elements)
+        case Optional(), Optional():
+            both = c.conjunction(a.present, b.present)
+            inside = FALSE if both == FALSE or a.value is None or b.value is None else equal(c, a.value, b.value)
+            return c.choose(a.present, c.conjunction(b.present, inside), b.present ^ 1)
+        case Members(), Members():
+            keys = {**a.members, **b.members}
+            return c.every(c.same(a.members.get(key, FALSE), b.members.get(key, FALSE)) for key in keys)
+        case Sequence_(), Sequence_():
+            result = equal(c, a.length, b.length)
+            for i, (x, y) in enumerate(zip(a.slots, b.slots, strict=False)):
+                if result == FALSE:
+                    break
+                within = less(c, number(i), a.length)
+                result = c.conjunction(result, c.disjunction(within ^ 1, equal(c, x, y)))
+            return result
+        case Product(), Product():
+            return c.every(equal(c, x, y) for x, y in zip(a.fields, b.fields, strict=True))
+        case Message(), Message():
+            if a.sort.name != b.sort.name:
+                return FALSE
+            return c.every(equal(c, x, y) for x, y in zip(a.fields, b.fields, strict=True))
+    raise AssertionError(f"comparing {type(a).__name__} and {type(b).__name__}")
+
+
+# ---------------------------------------------------------------------------------------------- constants
+
+
+def constant(value: Any, sort: Sort) -> Symbolic:
+    """A value of the spec as a symbolic one."""
+    match sort:
+        case EnumSort(_, elements) | AtomSort(_, elements):
+            return atom(value, elements)
+        case OptionalSort(of):
+            return Optional(FALSE, None) if value is None else Optional(TRUE, constant(value, of))
+        case SetSort():
+            return Members(dict.fromkeys(sorted_set(value, sort.of), TRUE))
+        case SeqSort(of):
+            return Sequence_(number(len(value)), tuple(constant(item, of) for item in value))
+        case MapSort(_, of):
+            return Product(tuple(constant(item, of) for item in value))
+        case RecordSort(_, fields):
+            return Product(tuple(constant(item, of) for item, (_, of) in zip(value, fields, strict=True)))
+        case MessageSort(_, source, destination, fields):
+            sorts = (source, destination, *(of for _, of in fields))
+            return Message(sort, tuple(constant(item, of) for item, of in zip(value[1:], sorts, strict=True)))
+    return int(value) if isinstance(value, bool) else number(value)
+
+
+def sorted_set(members: Iterable[Any], of: Sort) -> list[Any]:
+    """Members in the order of the sort's domain."""
+    members = list(members)
+    if all(isinstance(member, int) for member in members):
+        return sorted(members)
+    position = {value: i for i, value in enumerate(domain(of))}
+    return sorted(members, key=position.__getitem__)
+
+
+def cases(c: Circuit, a: Symbolic, sort: Sort) -> Iterable[tuple[Any, Bit]]:
+    """Every value that ``a`` may have, with the condition that it has it; in domain order."""
+    if isinstance(a, Number):
+        for value in range(a.low, a.high + 1):
+            bit = is_number(c, a, value)
+            if bit != FALSE:
+                yield value, bit
+        return
+    if isinstance(a, Atom):
+        names: tuple[Any, ...] = a.elements
+    elif isinstance(a, int):
+        yield from ((value, bit) for value, bit in ((False, a ^ 1), (True, a)) if bit != FALSE)
+        return
+    else:
+        names = domain(sort)
+    for value in names:
+        bit = is_atom(c, a, value) if isinstance(a, Atom) else equal(c, a, constant(value, sort))
+        if bit != FALSE:
+            yield value, bit

@@ -1,0 +1,55 @@
+"""What survives a crash, and the record of one change to it (Ongaro 2014 §3.8).
+
+A record holds everything that one step of the core changed, so that a crash keeps a step whole or not at all. Were the
+new term and the vote two records, a crash between them could leave a term in which a vote was cast and forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refimpl.entry import Entry, Index, ServerId, Term
+from refimpl.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One change, its parts in the order in which they take effect; None or () is a part that does not change.
+
+    `truncate_to` is the last index that stays. At least one part changes.
+    """
+
+    term_and_vote: tuple[Term, ServerId | None] | None = None
+    truncate_to: Index | None = None
+    append: tuple[Entry, ...] = ()
+    commit_index: Index | None = None
+
+    def is_empty(self) -> bool:
+        return self == Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """The durable state of a server.
+
+    §3.8 asks for the term, the vote and the log. The commit mark is durable too, as in the write path that this
+    project checks, but nobody waits for it: it is safe to lose (§3.8), and a restart that has it applies sooner.
+    """
+
+    current_term: Term
+    voted_for: ServerId | None
+    log: Log
+    commit_index: Index
+
+    def after(self, record: Record) -> Durable:
+        """This state once the record has taken effect."""
+        term, vote = record.term_and_vote or (self.current_term, self.voted_for)
+        log = self.log if record.truncate_to is None else self.log.truncate(record.truncate_to)
+        for entry in record.append:
+            log = log.append(entry)
+        commit_index = self.commit_index if record.commit_index is None else record.commit_index
+        return Durable(term, vote, log, commit_index)
+
+
+INITIAL = Durable(Term(0), None, Log(), Index(0))
+"""The state of a server that never ran: an empty disk."""

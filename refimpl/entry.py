@@ -1,0 +1,65 @@
+"""One entry of the log, and the client's command that it carries (Ongaro 2014 §3.5, §6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+import msgspec
+
+Term = NewType("Term", int)
+"""0 is before the first election."""
+Index = NewType("Index", int)
+"""1-based; 0 is the place before the first entry."""
+ServerId = NewType("ServerId", str)
+ClientId = NewType("ClientId", str)
+Serial = NewType("Serial", int)
+"""1-based; a client numbers its commands and has one outstanding at a time (§6.3)."""
+
+
+# Operations are msgspec structs, not dataclasses: the codec of the write-ahead log tells the members of a union
+# apart by a tag, which only structs carry. They are as frozen and as slotted as dataclasses here.
+class Put(msgspec.Struct, frozen=True, tag=True):
+    """Set the key to the value."""
+
+    key: str
+    value: str
+
+
+class Append(msgspec.Struct, frozen=True, tag=True):
+    """Add the value to the end of the key's value; an absent key counts as empty."""
+
+    key: str
+    value: str
+
+
+class Delete(msgspec.Struct, frozen=True, tag=True):
+    """Remove the key."""
+
+    key: str
+
+
+class Get(msgspec.Struct, frozen=True, tag=True):
+    """Read the key. It goes through the log like a write, which is what makes it linearizable (§6.4)."""
+
+    key: str
+
+
+Operation = Put | Append | Delete | Get
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a client asks for, with the client and serial by which a retry is recognised (§6.3)."""
+
+    client: ClientId
+    serial: Serial
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command and the term in which a leader received it. No command: the no-op of a new leader (§6.4)."""
+
+    term: Term
+    command: Command | None

@@ -1,0 +1,54 @@
+"""The errors of this package, each in three parts: what was found, what is allowed, what to do.
+
+`ImpossibleRequest` says that the caller is wrong, `ProtocolViolation` that a peer is, and the storage errors say that
+the disk is. After any of the last two kinds a server stops, as if it had crashed: it has not kept a promise in the
+making, so it may make no other.
+"""
+
+from __future__ import annotations
+
+
+class RefimplError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    def __init__(self, found: str, allowed: str, remedy: str) -> None:
+        super().__init__(f"found: {found}; allowed: {allowed}; what to do: {remedy}")
+        self.found = found
+        self.allowed = allowed
+        self.remedy = remedy
+
+
+class ImpossibleRequest(RefimplError):
+    """The driver asked for something that this server cannot do in its present state."""
+
+
+class ProtocolViolation(RefimplError):
+    """A peer sent what no server that follows the rules can send."""
+
+
+class DiskError(RefimplError):
+    """The disk refused an operation; how much of it happened is unknown."""
+
+
+class DiskFull(DiskError):
+    """No space is left; a part of the write may be in the file."""
+
+
+class WalDamaged(RefimplError):
+    """Bytes that were flushed, and perhaps promised to others, no longer read back.
+
+    `offset` is the place in `file` of the first frame that is not what was written there.
+    """
+
+    def __init__(self, file: str, offset: int, found: str) -> None:
+        super().__init__(
+            f"{file}: damage at byte {offset}: {found}",
+            "every flushed frame reads back as it was written",
+            "restore this server's disk, or remove the server from the cluster; do not start it with an empty disk",
+        )
+        self.file = file
+        self.offset = offset
+
+
+class WalPoisoned(RefimplError):
+    """An earlier write or fsync failed, so what the file holds is unknown until it is read again."""

@@ -1,0 +1,135 @@
+"""The reference implementation as a target: a cluster in memory that a replay drives label by label.
+
+It satisfies the Target protocol of the traces package by its shape. Time, network and disk belong to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from refimpl.disk import SimulatedDisk
+from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
+from refimpl.faults import Fault, faults_named
+from refimpl.interface import Candidate, Config, ElectionTimeout, Follower, Leader, Receive, Replicate
+from refimpl.messages import Message
+from refimpl.node import Node
+from refimpl.plain import Plain, message_from, plain_durable, plain_entry, plain_message, plain_store
+
+
+def create(broken: frozenset[str] = frozenset()) -> RefimplTarget:
+    """A target; `broken` names the rules to break, of refimpl/faults.py. Raises ImpossibleRequest for other names."""
+    return RefimplTarget(faults_named(broken))
+
+
+class RefimplTarget:
+    """A cluster of nodes. Calls that cause messages return the ones that left for the network, in order.
+
+    Every call raises ImpossibleRequest if the server cannot do what is asked.
+    """
+
+    def __init__(self, broken: frozenset[Fault]) -> None:
+        self.name = "refimpl" + "".join(f" ({fault})" for fault in sorted(fault.value for fault in broken))
+        self._broken = broken
+        self._nodes: dict[str, Node] = {}
+
+    def reset(self, servers: tuple[str, ...]) -> None:
+        """A fresh cluster: every server up, with an empty disk."""
+        if not servers or len(set(servers)) != len(servers):
+            raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
+        members = tuple(ServerId(server) for server in servers)
+        self._nodes = {
+            member: Node(Config(member, members, self._broken), SimulatedDisk(f"disk of {member}"))
+            for member in members
+        }
+
+    def campaign(self, server: str) -> list[Plain]:
+        """The election timer fires; a leader has none and does nothing."""
+        return _plain(self._node(server).handle(ElectionTimeout()))
+
+    def replicate(self, server: str, peer: str) -> list[Plain]:
+        """Send the peer one AppendEntries, if the server is a leader."""
+        if peer == server or peer not in self._nodes:
+            raise ImpossibleRequest(f"replication from {server} to {peer}", "another server", "correct the peer")
+        return _plain(self._node(server).handle(Replicate(ServerId(peer))))
+
+    def deliver(self, server: str, message: Plain) -> list[Plain]:
+        """The message arrives, from a server or a client."""
+        if message.get("destination") != server:
+            raise ImpossibleRequest(
+                f"delivery to {server} of a message for {message.get('destination')}",
+                "delivery to the destination",
+                "deliver the message where it is addressed to",
+            )
+        return _plain(self._node(server).handle(Receive(message_from(message))))
+
+    def flush(self, server: str) -> list[Plain]:
+        """Make everything written durable; the messages that waited for it leave. Nothing unflushed is an error."""
+        return _plain(self._node(server).flush())
+
+    def apply(self, server: str) -> list[Plain]:
+        """Perform the next queued apply."""
+        return _plain(self._node(server).apply_next())
+
+    def answer(self, server: str) -> list[Plain]:
+        """Perform the next queued answer."""
+        return _plain(self._node(server).answer_next())
+
+    def crash(self, server: str, keep: int) -> None:
+        """Power loss: memory is gone, and of the unflushed frames the first `keep` survive."""
+        self._node(server).crash(keep)
+
+    def restart(self, server: str) -> list[Plain]:
+        """Recover from the disk."""
+        self._node(server).restart()
+        return []
+
+    def observe(self, server: str) -> Plain:
+        """Everything that replay compares, as plain values; of a server that is down, only what its disk holds."""
+        node = self._node(server)
+        stored: Plain = {
+            "up": node.is_up,
+            "disk": plain_durable(node.disk),
+            "pending": [plain_durable(state) for state in node.pending],
+            "outbox": _plain(node.outbox),
+        }
+        return stored | _memory(node) if node.is_up else stored
+
+    def _node(self, server: str) -> Node:
+        try:
+            return self._nodes[server]
+        except KeyError:
+            raise ImpossibleRequest(
+                f"server {server}", f"one of {', '.join(self._nodes) or 'none before reset'}", "correct the server"
+            ) from None
+
+
+def _plain(messages: Iterable[Message]) -> list[Plain]:
+    return [plain_message(message) for message in messages]
+
+
+def _memory(node: Node) -> Plain:
+    raft, store = node.raft, node.store
+    memory: Plain = {
+        "current_term": raft.current_term,
+        "voted_for": raft.voted_for,
+        "role": type(raft.role).__name__,
+        "log": [plain_entry(entry) for entry in raft.log.entries],
+        "commit_index": raft.commit_index,
+        "last_applied": raft.last_applied,
+        "store": plain_store(store),
+        "sessions": {client: session.serial for client, session in store.sessions.items()},
+        "waiters": [
+            {"client": waiter.client, "serial": waiter.serial, "index": waiter.index, "term": waiter.term}
+            for waiter in node.waiters
+        ],
+    }
+    match raft.role:
+        case Candidate(votes_granted):
+            memory["votes_granted"] = sorted(votes_granted)
+        case Leader(next_index, match_index):
+            memory["next_index"] = dict(next_index)
+            memory["match_index"] = dict(match_index)
+        case Follower():
+            pass
+    return memory

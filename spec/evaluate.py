@@ -1,0 +1,388 @@
+"""The semantics of record: initial states, enabled labels, successors, properties; slow and obvious.
+
+Both engines are tested against this file. language.md ("Meaning") is its source; where that is silent, decided here:
+
+* A budget that is used up means *not enabled*, not *cut*.
+* ``max_copies`` counts a message's copies in the network and in outboxes, so that a flush is never cut by it.
+* The value of ``ghost x := …`` reads disks, pending records, outboxes, the network and ``up`` as they were before
+  the transition.
+* A handler's message leaves the network before its body runs; ``keep`` puts it back.
+* Under atomic storage ``record`` does nothing: nothing can come between two records of one transition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from spec import network as net
+from spec import system as ir
+from spec.expressions import Compiled, Frame
+from spec.sorts import Value
+from spec.state import Bag, Label, Message, State
+from spec.statements import BlockCompiler, Event, Executor, Transition
+from spec.system import Storage, StorageMode
+from spec.values import Cut, EvaluationError, NotEnabled, cached_domain
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule, compiled. ``choices``: every combination of its parameters' values."""
+
+    rule: ir.Rule
+    names: tuple[str, ...]
+    choices: tuple[tuple[Value, ...], ...]
+    run: Executor
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A process kind, compiled: how many of its variables are durable comes by ``durable`` positions."""
+
+    kind: ir.ProcessKind
+    durable: tuple[int, ...]
+    volatile: tuple[tuple[int, tuple[Value, ...]], ...]  # position and initial value per process
+    on_flush: Executor
+    end_record: Executor
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run of the evaluator cut, by bound."""
+
+    cuts: dict[str, int]
+
+    def count(self, bound: str) -> None:
+        self.cuts[bound] = self.cuts.get(bound, 0) + 1
+
+
+class Evaluator:
+    """Computes on the states of one system."""
+
+    def __init__(self, system: ir.System) -> None:
+        self.system = system
+        self._blocks = BlockCompiler(system)
+        self.compile = self._blocks.compile
+        self.tally = Tally({})
+        self.processes = system.processes
+        self.index = {process: i for i, process in enumerate(self.processes)}
+        self._kinds = tuple(self._kind(system.kind_of(process)) for process in self.processes)
+        self._rules = tuple(self._rule(rule) for rule in system.rules)
+        self._by_name = {compiled.rule.name: compiled for compiled in self._rules}
+        self.invariants = tuple((p.name, self.compile(p.expr)) for p in system.invariants)
+        self.action_invariants = tuple((p.name, self.compile(p.expr)) for p in system.action_invariants)
+        self._constraints = tuple((p.name, self.compile(p.expr)) for p in system.constraints)
+        self._budgets = self._budget_positions()
+
+    # ------------------------------------------------------------------------------------------ states
+
+    def initial_states(self) -> tuple[State, ...]:
+        """The one initial state: every variable at its initial value, everyone up, nothing sent."""
+        memory, disk = [], []
+        for process in self.processes:
+            kind = self.system.kind_of(process)
+            position = kind.sort.elements.index(process)
+            memory.append(tuple(v.initial[position] for v in self.system.variables_of(kind.name)))
+            durable = self.system.variables_of(kind.name, Storage.DURABLE)
+            disk.append(tuple(v.initial[position] for v in durable) if kind.has_storage else None)
+        count = len(self.processes)
+        return (
+            State(
+                memory=tuple(memory),
+                disk=tuple(disk),
+                pending=((),) * count,
+                outbox=((),) * count,
+                up=(True,) * count,
+                shared=tuple(v.initial[0] for v in self.system.variables_of(None, Storage.SHARED)),
+                ghosts=tuple(v.initial[0] for v in self.system.variables_of(None, Storage.GHOST)),
+                network=frozenset(),
+                budgets=(0,) * len(self._budgets),
+            ),
+        )
+
+    def transitions(self, state: State) -> list[tuple[Label, State]]:
+        """Every enabled label and its successor, in the fixed order of labels; cut ones are counted in ``tally``."""
+        found = []
+        for label in self.candidates(state):
+            try:
+                found.append((label, self.successor(state, label)))
+            except NotEnabled:
+                continue
+            except Cut as cut:
+                self.tally.count(cut.bound)
+            except EvaluationError as error:
+                error.labels = (label,)
+                raise
+        return found
+
+    def enabled(self, state: State) -> list[Label]:
+        """The labels of :meth:`transitions`."""
+        return [label for label, _ in self.transitions(state)]
+
+    def candidates(self, state: State) -> Iterator[Label]:
+        """Labels that may be enabled: every enabled one is among them. Order: the rules as declared, then flush,
+        crash, restart, drop, duplicate; within a rule by process, parameters, message."""
+        for compiled in self._rules:
+            rule = compiled.rule
+            if rule.message is not None:
+                for message in self._messages(state):
+                    if message[0] == rule.message.name and state.up[self.index[message[2]]]:
+                        yield from (Label(rule.name, message[2], choice, message) for choice in compiled.choices)
+            elif rule.kind is None:
+                yield from (Label(rule.name, None, choice) for choice in compiled.choices)
+            else:
+                for process in self.system.kind(rule.kind).sort.elements:
+                    if state.up[self.index[process]]:
+                        yield from (Label(rule.name, process, choice) for choice in compiled.choices)
+        yield from self._system_labels(state)
+
+    def _system_labels(self, state: State) -> Iterator[Label]:
+        buffered = self.system.storage is StorageMode.BUFFERED
+        crashing = [p for i, p in enumerate(self.processes) if self._kinds[i].kind.crashes]
+        for process in crashing if buffered else ():
+            if state.pending[self.index[process]]:
+                yield Label("flush", process)
+        if state.budgets[0] < self.system.bounds.crashes:
+            for process in crashing:
+                if state.up[self.index[process]]:
+                    keeps = range(len(state.pending[self.index[process]]) + 1)
+                    yield from (Label("crash", process, (keep,) if buffered else ()) for keep in keeps)
+        yield from (Label("restart", p) for p in crashing if not state.up[self.index[p]])
+        for rule, declared in (("drop", self.system.network.loss), ("duplicate", self.system.network.duplication)):
+            if declared:
+                yield from (Label(rule, None, (), message) for message in self._messages(state))
+
+    def _messages(self, state: State) -> list[Message]:
+        return net.deliverable(self.system.network.kind, state.network)
+
+    def successor(self, state: State, label: Label) -> State:
+        """The state that the label leads to. Raises NotEnabled, Cut, or EvaluationError."""
+        return self.step(state, label)[0]
+
+    def step(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
+        """The successor, and the events announced on the way."""
+        match label.rule:
+            case "flush":
+                after, events = self._flush(state, label)
+            case "crash":
+                after, events = self._crash(state, label), ()
+            case "restart":
+                after, events = self._restart(state, label), ()
+            case "drop" | "duplicate":
+                after, events = self._lose_or_copy(state, label), ()
+            case _:
+                after, events = self._run(state, label)
+        after = after._replace(budgets=self._spend(state, label))
+        self._check_target(after)
+        return after, events
+
+    # ------------------------------------------------------------------------------------------ rules
+
+    def _run(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
+        compiled = self._by_name.get(label.rule)
+        if compiled is None:
+            raise NotEnabled
+        index = self.index[label.process] if label.process is not None else -1
+        if index >= 0 and not state.up[index]:
+            raise NotEnabled
+        transition = Transition(state, index)
+        local = transition.local
+        if label.process is not None:
+            local["self"] = label.process
+        network = state.network
+        kind = self.system.network.kind
+        if label.message is not None:
+            if compiled.rule.message is None or label.message not in net.deliverable(kind, network):
+                raise NotEnabled
+            assert compiled.rule.message_name is not None
+            local[compiled.rule.message_name] = label.message
+        for name, value in zip(compiled.names, label.arguments, strict=True):
+            local[name] = value
+        compiled.run(transition)
+        if label.message is not None and not transition.kept:
+            network = net.remove(kind, network, label.message)
+        return self._finish(state, transition, network, flushing=False), tuple(transition.events)
+
+    def _finish(self, state: State, transition: Transition, network: Bag, *, flushing: bool) -> State:
+        """Ends the transition's last storage record and lets its messages go, or wait."""
+        index = transition.index
+        kind = self.system.network.kind
+        if index < 0:
+            return state._replace(shared=tuple(transition.shared), ghosts=tuple(transition.ghosts))
+        disk, outbox = state.disk, state.outbox
+        if self._kinds[index].kind.has_storage:
+            if self.system.storage is StorageMode.BUFFERED:
+                self._kinds[index].end_record(transition)
+            else:
+                before = disk[index]
+                record = self._durable(transition)
+                if record != before and not flushing:
+                    self._kinds[index].on_flush(transition)
+                    record = self._durable(transition)
+                disk = _put(disk, index, record)
+        sent = transition.sent
+        if transition.pending:
+            outbox = _put(outbox, index, (*outbox[index], *transition.waiting)) if transition.waiting else outbox
+        else:
+            sent = sent + transition.waiting
+        after = state._replace(
+            memory=_put(state.memory, index, tuple(transition.own)),
+            disk=disk,
+            pending=_put(state.pending, index, tuple(transition.pending)),
+            outbox=outbox,
+            shared=tuple(transition.shared),
+            ghosts=tuple(transition.ghosts),
+            network=net.send(kind, network, sent) if sent else network,
+        )
+        if transition.sent or transition.waiting:
+            self._check_sent(after)
+        return after
+
+    def _durable(self, transition: Transition) -> tuple[Value, ...]:
+        return tuple([transition.own[position] for position in self._kinds[transition.index].durable])
+
+    # ------------------------------------------------------------------------------- system actions
+
+    def _flush(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
+        assert label.process is not None
+        index = self.index[label.process]
+        if not state.up[index] or not state.pending[index]:
+            raise NotEnabled
+        flushed = state._replace(
+            disk=_put(state.disk, index, state.pending[index][-1]),
+            pending=_put(state.pending, index, ()),
+            outbox=_put(state.outbox, index, ()),
+            network=net.send(self.system.network.kind, state.network, state.outbox[index]),
+        )
+        transition = Transition(flushed, index)
+        transition.local["self"] = label.process
+        self._kinds[index].on_flush(transition)
+        return self._finish(flushed, transition, flushed.network, flushing=True), tuple(transition.events)
+
+    def _crash(self, state: State, label: Label) -> State:
+        assert label.process is not None
+        index = self.index[label.process]
+        kind = self._kinds[index]
+        if not (kind.kind.crashes and state.up[index] and state.budgets[0] < self.system.bounds.crashes):
+            raise NotEnabled
+        pending = state.pending[index]
+        keep = label.arguments[0] if label.arguments else 0
+        if not 0 <= keep <= len(pending):
+            raise NotEnabled
+        surviving = pending[keep - 1] if keep else state.disk[index]
+        assert surviving is not None
+        memory: list[Value] = list(state.memory[index])
+        for position, value in zip(kind.durable, surviving, strict=True):
+            memory[position] = value
+        place = kind.kind.sort.elements.index(label.process)
+        for position, initial in kind.volatile:
+            memory[position] = initial[place]
+        return state._replace(
+            memory=_put(state.memory, index, tuple(memory)),
+            disk=_put(state.disk, index, surviving),
+            pending=_put(state.pending, index, ()),
+            outbox=_put(state.outbox, index, ()),
+            up=_put(state.up, index, False),
+        )
+
+    def _restart(self, state: State, label: Label) -> State:
+        assert label.process is not None
+        index = self.index[label.process]
+        if state.up[index]:
+            raise NotEnabled
+        return state._replace(up=_put(state.up, index, True))
+
+    def _lose_or_copy(self, state: State, label: Label) -> State:
+        kind = self.system.network
+        declared = kind.loss if label.rule == "drop" else kind.duplication
+        if not declared or label.message not in net.deliverable(kind.kind, state.network):
+            raise NotEnabled
+        assert label.message is not None
+        change = net.remove if label.rule == "drop" else net.duplicate
+        after = state._replace(network=change(kind.kind, state.network, label.message))
+        if label.rule == "duplicate":
+            self._check_sent(after)
+        return after
+
+    # ---------------------------------------------------------------------------- budgets and bounds
+
+    def _budget_positions(self) -> dict[str, tuple[int, int | None]]:
+        """Label's rule → position in ``State.budgets`` and the most that may be spent."""
+        bounds = self.system.bounds
+        limits = {
+            "crash": bounds.crashes,
+            "drop": bounds.drops,
+            "duplicate": bounds.duplicates,
+            "retry": bounds.retries,
+        }
+        counted = [(rule, limit) for rule, limit in limits.items() if limit is not None]
+        return {rule: (position, limit) for position, (rule, limit) in enumerate(counted)}
+
+    def _spend(self, state: State, label: Label) -> tuple[int, ...]:
+        if label.rule not in self._budgets:
+            return state.budgets
+        position, limit = self._budgets[label.rule]
+        if limit is not None and state.budgets[position] >= limit:
+            raise NotEnabled
+        return _put(state.budgets, position, state.budgets[position] + 1)
+
+    def _check_sent(self, after: State) -> None:
+        """The bounds that are checked at the end of a transition that sends (or duplicates)."""
+        bounds = self.system.bounds
+        kind = self.system.network.kind
+        waiting = [message for outbox in after.outbox for message in outbox]
+        if bounds.in_flight is not None and net.size(kind, after.network) + len(waiting) > bounds.in_flight:
+            raise Cut(f"max_in_flight = {bounds.in_flight}")
+        if bounds.copies is not None and net.copies(kind, after.network, waiting) > bounds.copies:
+            raise Cut(f"max_copies = {bounds.copies}")
+
+    def _check_target(self, after: State) -> None:
+        bounds = self.system.bounds
+        if bounds.pending is not None and any(len(pending) > bounds.pending for pending in after.pending):
+            raise Cut(f"max_pending = {bounds.pending}")
+        if self._constraints:
+            frame = Frame(after)
+            for name, holds in self._constraints:
+                if not holds(frame):
+                    raise Cut(f"constraint {name}")
+
+    # ------------------------------------------------------------------------------------ properties
+
+    def violated(self, state: State) -> list[str]:
+        """The invariants that are false in this state."""
+        frame = Frame(state)
+        return [name for name, holds in self.invariants if not holds(frame)]
+
+    def violated_by_step(self, before: State, label: Label, after: State) -> list[str]:
+        """The action invariants that this step makes false."""
+        if not self.action_invariants:
+            return []
+        frame = Frame(after)
+        frame.old = Frame(before)
+        frame.label = label
+        return [name for name, holds in self.action_invariants if not holds(frame)]
+
+    def holds(self, compiled: Compiled, state: State, **local: Value) -> bool:
+        """Whether a compiled boolean expression is true in a state, with these names bound."""
+        return bool(compiled(Frame(state, dict(local))))
+
+    # ----------------------------------------------------------------------------------- compilation
+
+    def _kind(self, kind: ir.ProcessKind) -> _Kind:
+        variables = self.system.variables_of(kind.name)
+        durable = tuple(i for i, v in enumerate(variables) if v.storage is Storage.DURABLE)
+        volatile = tuple((i, v.initial) for i, v in enumerate(variables) if v.storage is Storage.VOLATILE)
+        on_flush = self._blocks.block(kind.on_flush, kind.name)
+        return _Kind(kind, durable, volatile, on_flush, self._blocks.end_record(kind.name))
+
+    def _rule(self, rule: ir.Rule) -> _Rule:
+        choices = tuple(product(*(cached_domain(parameter.sort) for parameter in rule.parameters)))
+        names = tuple(parameter.name for parameter in rule.parameters)
+        return _Rule(rule, names, choices, self._blocks.block(rule.body, rule.kind))
+
+def _put(items: tuple[Value, ...], index: int, value: Value) -> tuple[Value, ...]:
+    return (*items[:index], value, *items[index + 1 :])
+
+
+__all__ = ["Cut", "EvaluationError", "Evaluator", "Event", "NotEnabled"]

@@ -1,0 +1,126 @@
+"""Breadth-first search over the evaluator: the oracle that both engines are compared with.
+
+Plain and exhaustive within its bounds: states are compared whole, the frontier is a level, the first state that
+violates a property ends the search with a shortest run to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from spec.evaluate import EvaluationError, Evaluator
+from spec.state import Label, State
+
+Progress = Callable[[int, int, int], None]
+"""Called now and then with (depth, distinct states, states on the queue)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """``labels`` lead from the start to the violation; ``property`` is None for an evaluation error."""
+
+    property: str | None
+    message: str
+    labels: tuple[Label, ...]
+
+
+@dataclass(slots=True)
+class Explored:
+    """``levels[i]``: distinct states first reached by i labels. ``complete``: the queue ran empty."""
+
+    levels: list[int] = field(default_factory=list)
+    generated: int = 0
+    complete: bool = False
+    queue: int = 0
+    violation: Violation | None = None
+    deadlock: tuple[Label, ...] | None = None
+    cuts: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+    reached: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    states: dict[State, tuple[State | None, Label | None]] = field(default_factory=dict)
+
+    @property
+    def distinct(self) -> int:
+        return len(self.states)
+
+    @property
+    def depth(self) -> int:
+        """Levels, the initial one counted as 1 (as TLC counts)."""
+        return len(self.levels)
+
+    def run_to(self, state: State) -> tuple[Label, ...]:
+        """The labels of a shortest run to a state that was found."""
+        labels: list[Label] = []
+        before, label = self.states[state]
+        while before is not None:
+            assert label is not None
+            labels.append(label)
+            before, label = self.states[before]
+        return tuple(reversed(labels))
+
+
+def explore(
+    evaluator: Evaluator,
+    *,
+    start: State | None = None,
+    max_steps: int | None = None,
+    only: str | None = None,
+    stop_at_violation: bool = True,
+    progress: Progress | None = None,
+) -> Explored:
+    """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep.
+
+    ``only``: check this one property. KeyboardInterrupt leaves no result; the caller keeps the returned object by
+    passing ``progress``.
+    """
+    found = Explored()
+    evaluator.tally.cuts = found.cuts
+    first = evaluator.initial_states()[0] if start is None else start
+    goals = {p.name: evaluator.compile(p.expr) for p in evaluator.system.sometimes}
+    found.states[first] = (None, None)
+    level = [first]
+    while level:
+        found.levels.append(len(level))
+        for state in level:
+            for name in [name for name, goal in goals.items() if evaluator.holds(goal, state)]:
+                found.reached[name] = found.run_to(state)
+                del goals[name]
+            broken = _chosen(evaluator.violated(state), only)
+            if broken and found.violation is None:
+                found.violation = Violation(broken[0], f"invariant {broken[0]} is violated", found.run_to(state))
+                if stop_at_violation:
+                    return found
+        if max_steps is not None and len(found.levels) > max_steps:
+            found.queue = len(level)
+            return found
+        following: list[State] = []
+        for position, state in enumerate(level):
+            if progress is not None and position % 256 == 0:
+                progress(len(found.levels), len(found.states), len(level) - position + len(following))
+            try:
+                steps = evaluator.transitions(state)
+            except EvaluationError as error:
+                found.violation = Violation(None, str(error), (*found.run_to(state), *error.labels))
+                return found
+            if not steps and found.deadlock is None:
+                found.deadlock = found.run_to(state)
+            for label, after in steps:
+                found.generated += 1
+                found.taken[label.rule] = found.taken.get(label.rule, 0) + 1
+                broken = _chosen(evaluator.violated_by_step(state, label, after), only)
+                if broken and found.violation is None:
+                    run = (*found.run_to(state), label)
+                    found.violation = Violation(broken[0], f"action invariant {broken[0]} is violated", run)
+                    if stop_at_violation:
+                        return found
+                if after not in found.states:
+                    found.states[after] = (state, label)
+                    following.append(after)
+        level = following
+    found.complete = True
+    return found
+
+
+def _chosen(broken: list[str], only: str | None) -> list[str]:
+    return broken if only is None else [name for name in broken if name == only]

@@ -1,0 +1,101 @@
+"""What a replay drives: the Target protocol, and how an implementation is found by its name.
+
+An implementation plugs in through the entry-point group ``raftproof.targets``: a name, and a factory
+``create(broken=frozenset()) -> Target``. ``package.module:create`` is accepted in place of an installed name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Protocol, TypeAlias
+
+from traces.errors import TargetNotFound
+
+GROUP = "raftproof.targets"
+
+Plain: TypeAlias = dict[str, Any]
+"""Messages and observations are plain dicts of bool, int, str, None, lists and dicts: any language can produce them.
+A message: ``{"type": "AppendEntries", "source": …, "destination": …, "term": …, …}``."""
+
+
+class Target(Protocol):
+    """A cluster under the driver's control: time, the network and the disk's losses are the driver's.
+
+    ``name`` is shown in reports. Where messages are returned, they are those that left for the network during the
+    call, in order. A call that raises is an observation: it is reported as a divergence.
+    """
+
+    name: str
+
+    def reset(self, servers: tuple[str, ...]) -> None:
+        """A fresh cluster: all up, empty disks."""
+
+    def campaign(self, server: str) -> list[Plain]:
+        """The election timer fires."""
+
+    def replicate(self, server: str, peer: str) -> list[Plain]:
+        """The leader sends the peer what it lacks next, or a heartbeat."""
+
+    def deliver(self, server: str, message: Plain) -> list[Plain]:
+        """A message arrives."""
+
+    def flush(self, server: str) -> list[Plain]:
+        """What was written is now on disk; what waited for it is sent."""
+
+    def apply(self, server: str) -> list[Plain]:
+        """The state machine performs the next committed entry."""
+
+    def answer(self, server: str) -> list[Plain]:
+        """The next answer that is due goes to its client."""
+
+    def crash(self, server: str, keep: int) -> None:
+        """Power is lost: of the records written and not flushed, the first ``keep`` survive."""
+
+    def restart(self, server: str) -> list[Plain]:
+        """The server comes back with what its disk holds."""
+
+    def observe(self, server: str) -> Plain:
+        """What can be seen of the server, field by field; a field that cannot be seen is left out."""
+
+
+Factory: TypeAlias = Callable[..., Target]
+
+
+def open_target(name: str, broken: frozenset[str] = frozenset()) -> Target:
+    """The implementation of that name, with these bugs switched on. Raises TargetNotFound."""
+    factory = _imported(name) if ":" in name else _installed(name)
+    return factory(broken=broken) if broken else factory()
+
+
+def installed_targets() -> tuple[str, ...]:
+    """The names that :func:`open_target` knows."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def _installed(name: str) -> Factory:
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not found:
+        raise TargetNotFound(
+            f"no target named {name!r} is installed",
+            ", ".join(installed_targets()) or "no target is installed; package.module:create",
+            f"install the package that offers it in the entry-point group {GROUP} (here: pip install -e .)",
+        )
+    return _load(name, found[0].load)
+
+
+def _imported(name: str) -> Factory:
+    module, _, attribute = name.partition(":")
+    return _load(name, lambda: getattr(import_module(module), attribute))
+
+
+def _load(name: str, load: Callable[[], Factory]) -> Factory:
+    try:
+        return load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise TargetNotFound(
+            f"the target {name!r} cannot be loaded: {type(error).__name__}: {error}",
+            "a factory create(broken=frozenset()) that can be imported",
+            "import it by hand to see where it fails",
+        ) from error
