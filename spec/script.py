@@ -28,9 +28,10 @@ def run_scenario(evaluator: Evaluator, scenario: Scenario) -> tuple[State, tuple
         matching = list(_matching(evaluator, state, pattern))
         if len(matching) != 1:
             wanted = _show(pattern)
-            names = ", ".join(describe(label) for label in (matching or evaluator.enabled(state)))
-            found = "more than one enabled label matches" if matching else "no enabled label matches"
-            raise ScriptError(scenario.name, number, f"{found} {wanted}; {'matching' if matching else 'enabled'}: {names}")
+            shown = [label for label, _ in matching] or evaluator.enabled(state)
+            found = "matches more than one enabled label" if matching else "matches no enabled label; enabled are"
+            names = ", ".join(describe(label) for label in shown)
+            raise ScriptError(scenario.name, number, f"{wanted} {found}: {names}")
         label, state = matching[0]
         labels.append(label)
     return state, tuple(labels)

@@ -186,6 +186,15 @@ def order_key(value: Value) -> Any:
     return (5, tuple(sorted(order_key(element) for element in value)))
 
 
+def canonical(value: Value) -> str:
+    """A value as text that is the same on every run and machine: what set hashes are made of."""
+    if isinstance(value, tuple):
+        return "(" + ",".join(canonical(element) for element in value) + ")"
+    if isinstance(value, frozenset):
+        return "{" + ",".join(sorted(canonical(element) for element in value)) + "}"
+    return repr(value)
+
+
 @lru_cache(maxsize=200_000)
 def message_key(message: tuple[Value, ...]) -> Any:
     """``order_key`` of a message, remembered: the same messages are sorted again and again."""

@@ -136,7 +136,7 @@ def _special(tag: str, content: Any, depth: int) -> Value:
     if tag == "#bigint":
         return _bigint(content)
     if tag not in ("#tup", "#set", "#map"):
-        raise Malformed(f"the unknown tag {shown(tag)}", ALLOWED, "leave out what has no value, such as #unserializable")
+        raise Malformed(f"the unknown tag {shown(tag)}", ALLOWED, "leave out what is not a value (#unserializable)")
     if not isinstance(content, list):
         raise Malformed(f"{shown(content)} as {tag}", f"a list as {tag}", _REWRITE)
     if tag == "#tup":

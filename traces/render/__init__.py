@@ -1,0 +1,1 @@
+"""Traces for people: as text, as sequence diagrams, and reports of where an implementation differs."""

@@ -1,0 +1,122 @@
+"""Completions: from a crash to a converged state, by the fair schedules that the spec declares.
+
+For each crash state and *each* outcome the matrix asks whether a completion exists. This first version answers by
+running every declared schedule with every combination of its parameters through the evaluator: what it finds is a
+witness, what it does not find is "not seen", never "unreachable".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from spec.evaluate import Evaluator
+from spec.expressions import Compiled, Frame
+from spec.script import label_arguments
+from spec.sorts import Value
+from spec.state import Label, State
+from spec.system import Completion, CompletionStep
+from spec.values import Cut, NotEnabled, cached_domain
+
+MAX_LABELS = 120
+"""A schedule that has not converged by then is given up; the longest of raft.spec's takes fewer than half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A converged state and the labels that led to it from the state after the crash."""
+
+    labels: tuple[Label, ...]
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    rule: str
+    arguments: tuple[tuple[str, Compiled], ...]
+    when: Compiled | None
+
+
+class Completer:
+    """Runs the schedules of one system."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        system = evaluator.system
+        assert system.converged is not None, "a spec that declares completions declares converged"
+        self.evaluator = evaluator
+        self.converged = evaluator.compile(system.converged)
+        self.handlers = frozenset(rule.name for rule in system.rules if rule.message is not None)
+        self.schedules = tuple(
+            (names, values, steps)
+            for completion in system.completions
+            for names, steps in [(tuple(p.name for p in completion.parameters), self._steps(completion))]
+            for values in product(*(cached_domain(p.sort) for p in completion.parameters))
+        )
+        self._known: dict[State, tuple[Completed, ...]] = {}
+
+    def completions(self, after_crash: State) -> tuple[Completed, ...]:
+        """What each schedule that converges comes to, in the order of the schedules."""
+        if after_crash not in self._known:
+            self._known[after_crash] = tuple(self._complete(after_crash))
+        return self._known[after_crash]
+
+    def _complete(self, state: State) -> Iterator[Completed]:
+        for names, values, steps in self.schedules:
+            completed = self._drive(state, dict(zip(names, values, strict=True)), steps)
+            if completed is not None:
+                yield completed
+
+    def _drive(self, state: State, parameters: dict[str, Value], steps: tuple[_Step, ...]) -> Completed | None:
+        labels: list[Label] = []
+        seen = {state}
+        while not self.evaluator.holds(self.converged, state):
+            following = self._next(state, parameters, steps)
+            if following is None or following[1] in seen or len(labels) == MAX_LABELS:
+                return None
+            labels.append(following[0])
+            state = following[1]
+            seen.add(state)
+        return Completed(tuple(labels), state)
+
+    def _next(
+        self, state: State, parameters: dict[str, Value], steps: tuple[_Step, ...]
+    ) -> tuple[Label, State] | None:
+        """The first enabled label of the first step that has one."""
+        candidates: dict[str, list[Label]] = {}
+        for label in self.evaluator.candidates(state):
+            candidates.setdefault(label.rule, []).append(label)
+            if label.rule in self.handlers:
+                candidates.setdefault("deliver", []).append(label)
+        for step in steps:
+            for label in candidates.get(step.rule, ()):
+                if self._allowed(state, label, parameters, step):
+                    try:
+                        return label, self.evaluator.successor(state, label)
+                    except (NotEnabled, Cut):
+                        continue
+        return None
+
+    def _allowed(self, state: State, label: Label, parameters: dict[str, Value], step: _Step) -> bool:
+        if step.when is None and not step.arguments:
+            return True
+        local = dict(parameters)
+        named = dict(label_arguments(self.evaluator, label))
+        local |= named
+        if label.process is not None:
+            local["self"] = label.process
+        if label.message is not None:
+            local["message"] = label.message
+        frame = Frame(state, local)
+        if any(named.get(name) != value(frame) for name, value in step.arguments):
+            return False
+        return step.when is None or bool(step.when(frame))
+
+    def _steps(self, completion: Completion) -> tuple[_Step, ...]:
+        return tuple(self._step(step) for step in completion.steps)
+
+    def _step(self, step: CompletionStep) -> _Step:
+        arguments = tuple((name, self.evaluator.compile(value)) for name, value in step.arguments)
+        if step.process is not None:
+            arguments = (("self", self.evaluator.compile(step.process)), *arguments)
+        return _Step(step.rule, arguments, None if step.when is None else self.evaluator.compile(step.when))

@@ -1,0 +1,139 @@
+"""The crash-window matrix: rows are windows (when the crash came), columns outcomes (what became of the write).
+
+The unit is a pair of crash state and tracked element. A crash state belongs to every window that some run reaching it
+gives it; it has an outcome if some run through it in that window has. A cell without a witness is *not seen*: this
+version's completions are schedules, so it never claims that a cell cannot be filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from checker.completion import Completer
+from spec.counting import OTHER, Classifier, CrashState, Situation
+from spec.evaluate import Evaluator
+from spec.state import Label, State
+from spec.system import System
+
+Unit = tuple[CrashState, int]
+"""A crash state and the position of the tracked element."""
+
+Found = tuple[CrashState, Situation, tuple[Label, ...]]
+"""What an enumeration yields: a crash state in a situation, and the labels from the initial state, the crash last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A run from the initial state through the crash to a converged state."""
+
+    labels: tuple[Label, ...]
+    crash_at: int
+
+
+@dataclass(slots=True)
+class Cell:
+    """``units`` that have this window, actor, kept-or-not and outcome; the shortest witness."""
+
+    units: set[Unit] = field(default_factory=set)
+    witness: Witness | None = None
+
+    def add(self, unit: Unit, witness: Witness) -> None:
+        self.units.add(unit)
+        if self.witness is None or len(witness.labels) < len(self.witness.labels):
+            self.witness = witness
+
+
+CellKey = tuple[int, int, str, int]
+"""Window, actor, what the crash left of the pending records ("nothing pending", "none kept", "some kept",
+"all kept"), outcome."""
+
+
+@dataclass(slots=True)
+class Matrix:
+    """``rows[w]``: the units of window w; ``undecided[w]``: those that no schedule completed."""
+
+    system: System
+    cells: dict[CellKey, Cell] = field(default_factory=dict)
+    rows: dict[int, set[Unit]] = field(default_factory=dict)
+    undecided: dict[int, set[Unit]] = field(default_factory=dict)
+    violations: dict[str, Witness] = field(default_factory=dict)
+    completed: int = 0
+
+    def count(self, window: int, outcome: int) -> int:
+        """Units of a window with an outcome, whoever crashed and whatever was kept."""
+        units: set[Unit] = set()
+        for (w, _, _, o), cell in self.cells.items():
+            if (w, o) == (window, outcome):
+                units |= cell.units
+        return len(units)
+
+    def witness(self, window: int, outcome: int) -> Witness | None:
+        """The shortest run of a cell."""
+        found = [c.witness for (w, _, _, o), c in self.cells.items() if (w, o) == (window, outcome) and c.witness]
+        return min(found, key=lambda witness: len(witness.labels), default=None)
+
+    @property
+    def windows(self) -> tuple[tuple[int, str], ...]:
+        """Every declared window in order, and "other" if anything fell there."""
+        named = tuple((i, w.name) for i, w in enumerate(self.system.windows))
+        return (*named, (OTHER, "other")) if self.rows.get(OTHER) else named
+
+    @property
+    def outcomes(self) -> tuple[tuple[int, str], ...]:
+        """Every declared outcome in order, and "other" if anything fell there."""
+        named = tuple((i, o.name) for i, o in enumerate(self.system.outcomes))
+        return (*named, (OTHER, "other")) if any(o == OTHER for *_, o in self.cells) else named
+
+
+def build_matrix(
+    evaluator: Evaluator,
+    found: Iterable[Found],
+    progress: Callable[[int], None] | None = None,
+    matrix: Matrix | None = None,
+) -> Matrix:
+    """Completes every crash state found and fills the cells; invariants are checked in every converged state.
+
+    ``matrix``: filled further and returned, so that a caller that is interrupted still has it.
+    """
+    matrix = Matrix(evaluator.system) if matrix is None else matrix
+    classifier = Classifier(evaluator)
+    completer = Completer(evaluator)
+    for number, (crash, situation, labels) in enumerate(found):
+        if progress is not None:
+            progress(number)
+        before = _run(evaluator, labels[:-1])
+        after = evaluator.successor(before, labels[-1])
+        kept = _kept(evaluator, before, crash)
+        for element, window in enumerate(situation.windows):
+            matrix.rows.setdefault(window, set()).add((crash, element))
+        completions = completer.completions(after)
+        for completed in completions:
+            matrix.completed += 1
+            witness = Witness(labels + completed.labels, len(labels))
+            for name in evaluator.violated(completed.state):
+                matrix.violations.setdefault(name, witness)
+            outcomes = classifier.outcomes(completed.state)
+            for element, (window, actor, outcome) in enumerate(
+                zip(situation.windows, situation.actors, outcomes, strict=True)
+            ):
+                cell = matrix.cells.setdefault((window, actor, kept, outcome), Cell())
+                cell.add((crash, element), witness)
+        if not completions:
+            for element, window in enumerate(situation.windows):
+                matrix.undecided.setdefault(window, set()).add((crash, element))
+    return matrix
+
+
+def _run(evaluator: Evaluator, labels: tuple[Label, ...]) -> State:
+    state = evaluator.initial_states()[0]
+    for label in labels:
+        state = evaluator.successor(state, label)
+    return state
+
+
+def _kept(evaluator: Evaluator, before: State, crash: CrashState) -> str:
+    pending = len(before.pending[evaluator.index[crash.process]])
+    if pending == 0:
+        return "nothing pending"
+    return "none kept" if crash.keep == 0 else "all kept" if crash.keep == pending else "some kept"

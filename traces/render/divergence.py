@@ -1,0 +1,49 @@
+"""The report of a divergence: the labels that lead to it, both values, and the command that reproduces it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from traces.render.labels import label_text, value_text
+from traces.render.wording import PLAIN, Wording
+from traces.replay import Divergence, Replayed
+from traces.trace import Trace
+
+
+def divergence_text(trace: Trace, divergence: Divergence, command: str, wording: Wording = PLAIN) -> str:
+    """``command`` reproduces it, such as ``model-check replay FILE``."""
+    where = "in the initial state" if divergence.step == 0 else f"after step {divergence.step} of {len(trace.states) - 1}"
+    lines = [f"divergence {where}: {divergence.path}", ""]
+    width = len(str(divergence.step))
+    for number, label in enumerate(trace.labels[: divergence.prefix_length], start=1):
+        mark = "→" if number == divergence.step else " "
+        lines.append(f"{mark} {number:>{width}}  {label_text(label, wording)}")
+    lines += [
+        "",
+        f"  expected (the trace):  {value_text(divergence.expected, wording)}",
+        f"  observed (the target): {value_text(divergence.observed, wording)}",
+    ]
+    if divergence.others:
+        lines.append(f"  different too:         {', '.join(divergence.others)}")
+    lines.append(f"  shortest prefix:       {_labels(divergence.prefix_length)}")
+    lines += unobserved_lines(divergence.unobserved)
+    lines.append(f"  reproduce:             {command}")
+    return "\n".join(lines) + "\n"
+
+
+def replayed_text(replayed: Replayed) -> str:
+    """One line for what was compared, one for what could not be."""
+    steps = f"No divergence: {_labels(replayed.steps)}, {replayed.fields_compared} fields compared"
+    return "\n".join([steps, *unobserved_lines(replayed.unobserved)]) + "\n"
+
+
+def unobserved_lines(unobserved: Mapping[str, int]) -> list[str]:
+    """Nothing where the target reports everything."""
+    if not unobserved:
+        return []
+    counts = ", ".join(f"{name} × {count}" for name, count in sorted(unobserved.items()))
+    return [f"  unobserved:            {counts} (the target does not report these)"]
+
+
+def _labels(number: int) -> str:
+    return f"{number} label{'' if number == 1 else 's'}"
