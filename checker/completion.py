@@ -46,7 +46,9 @@ class Completer:
         assert system.converged is not None, "a spec that declares completions declares converged"
         self.evaluator = evaluator
         self.converged = evaluator.compile(system.converged)
-        self.handlers = frozenset(rule.name for rule in system.rules if rule.message is not None)
+        self.handlers = tuple(
+            dict.fromkeys(rule.name for rule in system.rules if rule.message is not None)
+        )
         self.schedules = tuple(
             (names, values, steps)
             for completion in system.completions
@@ -54,6 +56,7 @@ class Completer:
             for values in product(*(cached_domain(p.sort) for p in completion.parameters))
         )
         self._known: dict[State, tuple[Completed, ...]] = {}
+        self._rest: dict[tuple[int, State], Completed | None] = {}
 
     def completions(self, after_crash: State) -> tuple[Completed, ...]:
         """What each schedule that converges comes to, in the order of the schedules."""
@@ -62,39 +65,52 @@ class Completer:
         return self._known[after_crash]
 
     def _complete(self, state: State) -> Iterator[Completed]:
-        for names, values, steps in self.schedules:
-            completed = self._drive(state, dict(zip(names, values, strict=True)), steps)
+        for number in range(len(self.schedules)):
+            completed = self._drive(state, number)
             if completed is not None:
                 yield completed
 
-    def _drive(self, state: State, parameters: dict[str, Value], steps: tuple[_Step, ...]) -> Completed | None:
+    def _drive(self, state: State, number: int) -> Completed | None:
+        """One schedule, until it converges, repeats itself, or can go no further. Where it meets a state that it has
+        gone on from before, the rest is known."""
+        names, values, steps = self.schedules[number]
+        parameters = dict(zip(names, values, strict=True))
+        passed: list[State] = []
         labels: list[Label] = []
-        seen = {state}
-        while not self.evaluator.holds(self.converged, state):
+        seen: set[State] = set()
+        rest: Completed | None = None
+        while True:
+            if (number, state) in self._rest:
+                rest = self._rest[number, state]
+                break
+            passed.append(state)
+            seen.add(state)
+            if self.evaluator.holds(self.converged, state):
+                rest = Completed((), state)
+                break
             following = self._next(state, parameters, steps)
             if following is None or following[1] in seen or len(labels) == MAX_LABELS:
-                return None
+                passed = passed if following is None else []
+                break
             labels.append(following[0])
             state = following[1]
-            seen.add(state)
-        return Completed(tuple(labels), state)
+        for position, met in enumerate(passed):
+            known = None if rest is None else Completed((*labels[position:], *rest.labels), rest.state)
+            self._rest[number, met] = known
+        return None if rest is None else Completed((*labels, *rest.labels), rest.state)
 
     def _next(
         self, state: State, parameters: dict[str, Value], steps: tuple[_Step, ...]
     ) -> tuple[Label, State] | None:
         """The first enabled label of the first step that has one."""
-        candidates: dict[str, list[Label]] = {}
-        for label in self.evaluator.candidates(state):
-            candidates.setdefault(label.rule, []).append(label)
-            if label.rule in self.handlers:
-                candidates.setdefault("deliver", []).append(label)
         for step in steps:
-            for label in candidates.get(step.rule, ()):
-                if self._allowed(state, label, parameters, step):
-                    try:
-                        return label, self.evaluator.successor(state, label)
-                    except (NotEnabled, Cut):
-                        continue
+            for rule in self.handlers if step.rule == "deliver" else (step.rule,):
+                for label in self.evaluator.candidates_of(state, rule):
+                    if self._allowed(state, label, parameters, step):
+                        try:
+                            return label, self.evaluator.successor(state, label)
+                        except (NotEnabled, Cut):
+                            continue
         return None
 
     def _allowed(self, state: State, label: Label, parameters: dict[str, Value], step: _Step) -> bool:

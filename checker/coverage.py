@@ -68,6 +68,11 @@ class Matrix:
                 units |= cell.units
         return len(units)
 
+    def undecided_units(self, window: int) -> set[Unit]:
+        """The units of a window that no run and no schedule completed."""
+        decided = {unit for (w, *_), cell in self.cells.items() if w == window for unit in cell.units}
+        return self.undecided.get(window, set()) - decided
+
     def witness(self, window: int, outcome: int) -> Witness | None:
         """The shortest run of a cell."""
         found = [c.witness for (w, _, _, o), c in self.cells.items() if (w, o) == (window, outcome) and c.witness]

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from spec.evaluate import Evaluator
-from spec.explore import explore
+from spec.explore import Explored, explore
 from spec.expressions import Compiled
 from spec.sorts import Value
 from spec.state import DurableRecord, Label, State
-from spec.values import cached_domain, canonical
+from spec.values import Cut, EvaluationError, NotEnabled, cached_domain, canonical
 
 OTHER = -1
 """The position of "other": no window (or outcome, or actor) matched."""
@@ -72,7 +72,7 @@ class Classifier:
 
 
 def crashes_of(evaluator: Evaluator, state: State) -> Iterator[tuple[Label, CrashState]]:
-    """The crash states of one state: one label each, the smallest keep that leaves its disk."""
+    """The crash states of one state, one label each: the smallest keep that leaves its disk. A cut crash is none."""
     bare = state.without_history()
     seen = set()
     for label in evaluator.candidates(state):
@@ -83,6 +83,10 @@ def crashes_of(evaluator: Evaluator, state: State) -> Iterator[tuple[Label, Cras
             assert surviving is not None
             if (label.process, surviving) not in seen:
                 seen.add((label.process, surviving))
+                try:
+                    evaluator.successor(state, label)
+                except (NotEnabled, Cut):
+                    continue
                 yield label, CrashState(bare, label.process, surviving, keep)
 
 
@@ -90,9 +94,9 @@ def crash_states(
     evaluator: Evaluator, start: State, depth: int
 ) -> dict[CrashState, dict[Situation, tuple[Label, ...]]]:
     """Every crash state reachable in at most ``depth`` labels, with each situation that some run gives it and a
-    shortest such run (the crash's label last)."""
+    shortest such run (the crash's label last). Raises EvaluationError."""
     classifier = Classifier(evaluator)
-    explored = explore(evaluator, start=start, max_steps=depth, only="")
+    explored = _reachable(evaluator, start, depth)
     found: dict[CrashState, dict[Situation, tuple[Label, ...]]] = {}
     for state in explored.states:
         for label, crash in crashes_of(evaluator, state):
@@ -110,12 +114,22 @@ Interleaving = tuple[State, tuple[Label, ...]]
 
 def interleavings(evaluator: Evaluator, start: State, depth: int, window: int) -> Iterator[Interleaving]:
     """Every label sequence of 2·window+1 labels with a crash in the middle, from each distinct state reachable in at
-    most depth−window labels."""
+    most depth−window labels. Raises EvaluationError."""
     assert 0 <= window <= depth
-    explored = explore(evaluator, start=start, max_steps=depth - window, only="")
+    explored = _reachable(evaluator, start, depth - window)
     for state in explored.states:
         for labels in _sequences(evaluator, state, 2 * window + 1, window):
             yield state, labels
+
+
+def _reachable(evaluator: Evaluator, start: State, max_steps: int) -> Explored:
+    """All of it: a search that an error ended would count too little in silence."""
+    explored = explore(evaluator, start=start, max_steps=max_steps, check=False)
+    if explored.violation is not None:
+        error = EvaluationError(explored.violation.message, None)
+        error.labels = explored.violation.labels
+        raise error
+    return explored
 
 
 def _sequences(evaluator: Evaluator, state: State, length: int, until_crash: int) -> Iterator[tuple[Label, ...]]:

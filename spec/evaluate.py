@@ -5,8 +5,10 @@ Both engines are tested against this file. language.md ("Meaning") is its source
 * A budget that is used up means *not enabled*, not *cut*.
 * ``max_copies`` counts a message's copies in the network and in outboxes, so that a flush is never cut by it.
 * The value of ``ghost x := …`` reads disks, pending records, outboxes, the network and ``up`` as they were before
-  the transition.
+  the transition; in ``on flush``, as the flush has left them.
 * A handler's message leaves the network before its body runs; ``keep`` puts it back.
+* What is wrong with a label that no ``candidates`` would yield (another rule's arguments, a crash without ``keep``)
+  is that it is not enabled.
 * Under atomic storage ``record`` does nothing: nothing can come between two records of one transition.
 """
 
@@ -31,8 +33,9 @@ class _Rule:
     """A rule, compiled. ``choices``: every combination of its parameters' values."""
 
     rule: ir.Rule
+    processes: tuple[str | None, ...]
     names: tuple[str, ...]
-    choices: tuple[tuple[Value, ...], ...]
+    choices: dict[tuple[Value, ...], None]
     run: Executor
 
 
@@ -68,8 +71,14 @@ class Evaluator:
         self.processes = system.processes
         self.index = {process: i for i, process in enumerate(self.processes)}
         self._kinds = tuple(self._kind(system.kind_of(process)) for process in self.processes)
+        self._crashing = tuple(p for p, kind in zip(self.processes, self._kinds, strict=True) if kind.kind.crashes)
         self._rules = tuple(self._rule(rule) for rule in system.rules)
-        self._by_name = {compiled.rule.name: compiled for compiled in self._rules}
+        self._by_name = {
+            (c.rule.name, None if c.rule.message is None else c.rule.message.name): c for c in self._rules
+        }
+        self._named: dict[str, list[_Rule]] = {}  # `on any m as NAME` is one rule for each type of message
+        for compiled in self._rules:
+            self._named.setdefault(compiled.rule.name, []).append(compiled)
         self.invariants = tuple((p.name, self.compile(p.expr)) for p in system.invariants)
         self.action_invariants = tuple((p.name, self.compile(p.expr)) for p in system.action_invariants)
         self._constraints = tuple((p.name, self.compile(p.expr)) for p in system.constraints)
@@ -123,35 +132,48 @@ class Evaluator:
     def candidates(self, state: State) -> Iterator[Label]:
         """Labels that may be enabled: every enabled one is among them. Order: the rules as declared, then flush,
         crash, restart, drop, duplicate; within a rule by process, parameters, message."""
-        for compiled in self._rules:
-            rule = compiled.rule
-            if rule.message is not None:
-                for message in self._messages(state):
-                    if message[0] == rule.message.name and state.up[self.index[message[2]]]:
-                        yield from (Label(rule.name, message[2], choice, message) for choice in compiled.choices)
-            elif rule.kind is None:
-                yield from (Label(rule.name, None, choice) for choice in compiled.choices)
-            else:
-                for process in self.system.kind(rule.kind).sort.elements:
-                    if state.up[self.index[process]]:
-                        yield from (Label(rule.name, process, choice) for choice in compiled.choices)
-        yield from self._system_labels(state)
+        for name in (*self._named, "flush", "crash", "restart", "drop", "duplicate"):
+            yield from self.candidates_of(state, name)
 
-    def _system_labels(self, state: State) -> Iterator[Label]:
-        buffered = self.system.storage is StorageMode.BUFFERED
-        crashing = [p for i, p in enumerate(self.processes) if self._kinds[i].kind.crashes]
-        for process in crashing if buffered else ():
-            if state.pending[self.index[process]]:
-                yield Label("flush", process)
+    def candidates_of(self, state: State, rule: str) -> Iterator[Label]:
+        """The candidates of one rule or system action."""
+        match rule:
+            case "flush":
+                buffered = self.system.storage is StorageMode.BUFFERED
+                pending = [p for p in self._crashing if state.pending[self.index[p]]]
+                yield from (Label("flush", process) for process in pending if buffered)
+            case "crash":
+                yield from self._crash_labels(state)
+            case "restart":
+                yield from (Label("restart", p) for p in self._crashing if not state.up[self.index[p]])
+            case "drop" | "duplicate":
+                network = self.system.network
+                if network.loss if rule == "drop" else network.duplication:
+                    yield from (Label(rule, None, (), message) for message in self._messages(state))
+            case _:
+                for compiled in self._named[rule]:
+                    yield from self._rule_labels(state, compiled)
+
+    def _rule_labels(self, state: State, compiled: _Rule) -> Iterator[Label]:
+        rule = compiled.rule
+        if rule.message is not None:
+            for message in self._messages(state):
+                if message[0] == rule.message.name and state.up[self.index[message[2]]]:
+                    yield from (Label(rule.name, message[2], choice, message) for choice in compiled.choices)
+        elif rule.kind is None:
+            yield from (Label(rule.name, None, choice) for choice in compiled.choices)
+        else:
+            for process in self.system.kind(rule.kind).sort.elements:
+                if state.up[self.index[process]]:
+                    yield from (Label(rule.name, process, choice) for choice in compiled.choices)
+
+    def _crash_labels(self, state: State) -> Iterator[Label]:
         if state.budgets[0] < self.system.bounds.crashes:
-            for process in crashing:
+            buffered = self.system.storage is StorageMode.BUFFERED
+            for process in self._crashing:
                 if state.up[self.index[process]]:
                     keeps = range(len(state.pending[self.index[process]]) + 1)
                     yield from (Label("crash", process, (keep,) if buffered else ()) for keep in keeps)
-        yield from (Label("restart", p) for p in crashing if not state.up[self.index[p]])
-        for rule, declared in (("drop", self.system.network.loss), ("duplicate", self.system.network.duplication)):
-            if declared:
-                yield from (Label(rule, None, (), message) for message in self._messages(state))
 
     def _messages(self, state: State) -> list[Message]:
         return net.deliverable(self.system.network.kind, state.network)
@@ -162,6 +184,9 @@ class Evaluator:
 
     def step(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
         """The successor, and the events announced on the way."""
+        if not self._is_label(label):
+            raise NotEnabled
+        budgets = self._spend(state, label)  # first: what the budget forbids is neither cut nor an error
         match label.rule:
             case "flush":
                 after, events = self._flush(state, label)
@@ -173,16 +198,29 @@ class Evaluator:
                 after, events = self._lose_or_copy(state, label), ()
             case _:
                 after, events = self._run(state, label)
-        after = after._replace(budgets=self._spend(state, label))
+        after = after._replace(budgets=budgets)
         self._check_target(after)
         return after, events
+
+    def _is_label(self, label: Label) -> bool:
+        """Whether the system has such a label: labels come from other engines and from files, too."""
+        match label.rule:
+            case "drop" | "duplicate":
+                return label.message is not None and label.process is None and not label.arguments
+            case "flush" | "restart":
+                return label.message is None and label.process in self.index and not label.arguments
+            case "crash":
+                arguments = 1 if self.system.storage is StorageMode.BUFFERED else 0
+                return label.message is None and label.process in self.index and len(label.arguments) == arguments
+        compiled = self._by_name.get((label.rule, None if label.message is None else label.message[0]))
+        if compiled is None or label.process not in compiled.processes or label.arguments not in compiled.choices:
+            return False
+        return label.message is None or label.message[2] == label.process
 
     # ------------------------------------------------------------------------------------------ rules
 
     def _run(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
-        compiled = self._by_name.get(label.rule)
-        if compiled is None:
-            raise NotEnabled
+        compiled = self._by_name[label.rule, None if label.message is None else label.message[0]]
         index = self.index[label.process] if label.process is not None else -1
         if index >= 0 and not state.up[index]:
             raise NotEnabled
@@ -193,7 +231,7 @@ class Evaluator:
         network = state.network
         kind = self.system.network.kind
         if label.message is not None:
-            if compiled.rule.message is None or label.message not in net.deliverable(kind, network):
+            if label.message not in net.deliverable(kind, network):
                 raise NotEnabled
             assert compiled.rule.message_name is not None
             local[compiled.rule.message_name] = label.message
@@ -202,9 +240,9 @@ class Evaluator:
         compiled.run(transition)
         if label.message is not None and not transition.kept:
             network = net.remove(kind, network, label.message)
-        return self._finish(state, transition, network, flushing=False), tuple(transition.events)
+        return self._finish(state, transition, network), tuple(transition.events)
 
-    def _finish(self, state: State, transition: Transition, network: Bag, *, flushing: bool) -> State:
+    def _finish(self, state: State, transition: Transition, network: Bag) -> State:
         """Ends the transition's last storage record and lets its messages go, or wait."""
         index = transition.index
         kind = self.system.network.kind
@@ -215,15 +253,14 @@ class Evaluator:
             if self.system.storage is StorageMode.BUFFERED:
                 self._kinds[index].end_record(transition)
             else:
-                before = disk[index]
                 record = self._durable(transition)
-                if record != before and not flushing:
+                if record != disk[index]:
+                    transition.state = state._replace(disk=_put(disk, index, record))
                     self._kinds[index].on_flush(transition)
-                    record = self._durable(transition)
-                disk = _put(disk, index, record)
+                    disk = _put(disk, index, self._durable(transition))
         sent = transition.sent
         if transition.pending:
-            outbox = _put(outbox, index, (*outbox[index], *transition.waiting)) if transition.waiting else outbox
+            outbox = _put(outbox, index, net.waiting(kind, outbox[index], transition.waiting))
         else:
             sent = sent + transition.waiting
         after = state._replace(
@@ -258,7 +295,7 @@ class Evaluator:
         transition = Transition(flushed, index)
         transition.local["self"] = label.process
         self._kinds[index].on_flush(transition)
-        return self._finish(flushed, transition, flushed.network, flushing=True), tuple(transition.events)
+        return self._finish(flushed, transition, flushed.network), tuple(transition.events)
 
     def _crash(self, state: State, label: Label) -> State:
         assert label.process is not None
@@ -377,9 +414,11 @@ class Evaluator:
         return _Kind(kind, durable, volatile, on_flush, self._blocks.end_record(kind.name))
 
     def _rule(self, rule: ir.Rule) -> _Rule:
-        choices = tuple(product(*(cached_domain(parameter.sort) for parameter in rule.parameters)))
+        processes = (None,) if rule.kind is None else self.system.kind(rule.kind).sort.elements
+        choices = dict.fromkeys(product(*(cached_domain(parameter.sort) for parameter in rule.parameters)))
         names = tuple(parameter.name for parameter in rule.parameters)
-        return _Rule(rule, names, choices, self._blocks.block(rule.body, rule.kind))
+        return _Rule(rule, processes, names, choices, self._blocks.block(rule.body, rule.kind))
+
 
 def _put(items: tuple[Value, ...], index: int, value: Value) -> tuple[Value, ...]:
     return (*items[:index], value, *items[index + 1 :])

@@ -27,12 +27,13 @@ class Violation:
 
 @dataclass(slots=True)
 class Explored:
-    """``levels[i]``: distinct states first reached by i labels. ``complete``: the queue ran empty."""
+    """``levels[i]``: distinct states first reached by i labels. ``expanded``: how many states' transitions were all
+    followed. ``complete``: the queue ran empty."""
 
     levels: list[int] = field(default_factory=list)
     generated: int = 0
+    expanded: int = 0
     complete: bool = False
-    queue: int = 0
     violation: Violation | None = None
     deadlock: tuple[Label, ...] | None = None
     cuts: dict[str, int] = field(default_factory=dict)
@@ -43,6 +44,11 @@ class Explored:
     @property
     def distinct(self) -> int:
         return len(self.states)
+
+    @property
+    def queue(self) -> int:
+        """States found and not expanded."""
+        return len(self.states) - self.expanded
 
     @property
     def depth(self) -> int:
@@ -66,49 +72,59 @@ def explore(
     start: State | None = None,
     max_steps: int | None = None,
     only: str | None = None,
+    check: bool = True,
     stop_at_violation: bool = True,
     progress: Progress | None = None,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep.
 
-    ``only``: check this one property. KeyboardInterrupt leaves no result; the caller keeps the returned object by
-    passing ``progress``.
+    ``only``: check this one property; ``check=False``: none. KeyboardInterrupt leaves no result; the caller keeps the
+    returned object by passing ``progress``.
     """
     found = Explored()
     evaluator.tally.cuts = found.cuts
     first = evaluator.initial_states()[0] if start is None else start
-    goals = {p.name: evaluator.compile(p.expr) for p in evaluator.system.sometimes}
+    goals = {p.name: evaluator.compile(p.expr) for p in evaluator.system.sometimes} if check else {}
     found.states[first] = (None, None)
     level = [first]
     while level:
         found.levels.append(len(level))
         for state in level:
-            for name in [name for name, goal in goals.items() if evaluator.holds(goal, state)]:
+            try:
+                reached = [name for name, goal in goals.items() if evaluator.holds(goal, state)]
+                broken = _chosen(evaluator.violated(state), only) if check else []
+            except EvaluationError as error:
+                found.violation = Violation(None, str(error), found.run_to(state))
+                return found
+            for name in reached:
                 found.reached[name] = found.run_to(state)
                 del goals[name]
-            broken = _chosen(evaluator.violated(state), only)
             if broken and found.violation is None:
                 found.violation = Violation(broken[0], f"invariant {broken[0]} is violated", found.run_to(state))
                 if stop_at_violation:
                     return found
         if max_steps is not None and len(found.levels) > max_steps:
-            found.queue = len(level)
             return found
         following: list[State] = []
         for position, state in enumerate(level):
             if progress is not None and position % 256 == 0:
                 progress(len(found.levels), len(found.states), len(level) - position + len(following))
+            cut_before = sum(found.cuts.values())
             try:
                 steps = evaluator.transitions(state)
             except EvaluationError as error:
                 found.violation = Violation(None, str(error), (*found.run_to(state), *error.labels))
                 return found
-            if not steps and found.deadlock is None:
+            if not steps and sum(found.cuts.values()) == cut_before and found.deadlock is None:
                 found.deadlock = found.run_to(state)
             for label, after in steps:
                 found.generated += 1
                 found.taken[label.rule] = found.taken.get(label.rule, 0) + 1
-                broken = _chosen(evaluator.violated_by_step(state, label, after), only)
+                try:
+                    broken = _chosen(evaluator.violated_by_step(state, label, after), only) if check else []
+                except EvaluationError as error:
+                    found.violation = Violation(None, str(error), (*found.run_to(state), label))
+                    return found
                 if broken and found.violation is None:
                     run = (*found.run_to(state), label)
                     found.violation = Violation(broken[0], f"action invariant {broken[0]} is violated", run)
@@ -117,6 +133,7 @@ def explore(
                 if after not in found.states:
                     found.states[after] = (state, label)
                     following.append(after)
+            found.expanded += 1
         level = following
     found.complete = True
     return found

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from spec import system as ir
-from spec.sorts import IntSort, MapSort, MessageSort, RecordSort, SetSort, Sort, Value
+from spec.sorts import MapSort, MessageSort, RecordSort, SetSort, Sort, Value
 from spec.state import Label, State
 from spec.system import Operator, Quantifier, UnaryOperator
-from spec.values import EvaluationError, cached_domain, contains, message_key, order_key, positions, show
+from spec.values import EvaluationError, cached_domain, contains, positions, show, sort_key
 
 
 class Frame:
@@ -162,7 +162,7 @@ class Compiler:
             return lambda f: range(first(f), last(f) + 1)
         sort = _sort_of(over)
         assert isinstance(sort, SetSort), over
-        key = _order(sort.of)
+        key = sort_key(sort.of)
         if isinstance(over, ir.Literal):
             fixed = tuple(sorted(over.value, key=key))
             return lambda f: fixed
@@ -300,18 +300,6 @@ def _position(sort: Sort, name: str) -> int:
     return [field for field, _ in sort.fields].index(name)
 
 
-def _order(sort: Sort) -> Callable[[Value], Any]:
-    if isinstance(sort, MessageSort):
-        return message_key
-    if isinstance(sort, IntSort):
-        return lambda value: value
-    try:
-        place_of = positions(sort)
-    except ValueError:
-        return order_key
-    return lambda value: place_of.get(value, -1)
-
-
 def _let(name: str, value: Compiled, body: Compiled) -> Compiled:
     def let(f: Frame) -> Value:
         f.local[name] = value(f)
@@ -324,7 +312,7 @@ def _checked(inner: Compiled, sort: Sort, what: str, place: ir.Place | None) -> 
     def checked(f: Frame) -> Value:
         value = inner(f)
         if not contains(sort, value):
-            raise EvaluationError(f"{what}: {value!r} is not a value of {sort}", place)
+            raise EvaluationError(f"{what}: {show(sort, value)} is not a value of {sort}", place)
         return value
 
     return checked

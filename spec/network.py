@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from spec.sorts import Value
 from spec.state import Bag, Message
 from spec.system import NetworkKind
 from spec.values import message_key
@@ -29,6 +30,17 @@ def send(kind: NetworkKind, network: Bag, messages: Iterable[Message]) -> Bag:
                 behind = sum(1 for m, _ in channels if m[1:3] == message[1:3])
                 channels.add((message, behind + 1))
             return frozenset(channels)
+
+
+def waiting(kind: NetworkKind, outbox: Iterable[Message], messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The outbox after these messages joined it. Its order tells only what the network will make of it: that of each
+    channel in a fifo network, none otherwise. The order of a loop over processes would break their symmetry."""
+    key = message_key if kind is not NetworkKind.FIFO else _destination
+    return tuple(sorted((*outbox, *messages), key=key))
+
+
+def _destination(message: Message) -> Value:
+    return message[2]
 
 
 def deliverable(kind: NetworkKind, network: Bag) -> list[Message]:

@@ -7,10 +7,10 @@ only when the first text is parsed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from spec.diagnostics import Diagnostic
 from spec.source import read_source
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 # A tree deeper than this is no longer read by a human; the passes after this one walk it by recursion.
 DEEPEST_NESTING = 100
+
+# In one declaration; what is wrong in more places is better rewritten than corrected.
+MOST_FAULTS = 10
+
+Lines: TypeAlias = "tuple[tuple[int, str], ...]"  # numbered from 1
 
 
 def parse_file(path: Path) -> tuple[SpecFile, tuple[Diagnostic, ...]]:
@@ -48,7 +53,7 @@ def parse_text(text: str, file: str) -> tuple[SpecFile, tuple[Diagnostic, ...]]:
     return SpecFile(file, tuple(found)), tuple(faults)
 
 
-def _declarations(lines: list[str]) -> Iterator[tuple[tuple[int, str], ...]]:
+def _declarations(lines: list[str]) -> Iterator[Lines]:
     """The numbered lines of each declaration: from one top-level line to the next."""
     chunk: list[tuple[int, str]] = []
     for number, line in enumerate(lines, 1):
@@ -62,33 +67,82 @@ def _declarations(lines: list[str]) -> Iterator[tuple[tuple[int, str], ...]]:
         yield tuple(chunk)
 
 
-def _parse_declaration(
-    chunk: tuple[tuple[int, str], ...], lines: list[str], file: str
-) -> tuple[tuple[Declaration, ...], list[Diagnostic]]:
+def _parse_declaration(chunk: Lines, lines: list[str], file: str) -> tuple[tuple[Declaration, ...], list[Diagnostic]]:
+    """The declaration; or what is wrong with it, in as many of its lines as can be told apart."""
+    from spec.parse_declarations import declarations
+    from spec.parse_expressions import Building
+
+    faults: list[Diagnostic] = []
+    while len(faults) < MOST_FAULTS:
+        tree, fault, broken = _attempt(chunk, file)
+        if fault is None:
+            break
+        if faults and fault.place.line <= faults[-1].place.line:
+            return (), faults  # an echo of the fault before
+        faults.append(fault)
+        mended = _without(chunk, broken, file)
+        if mended is None:
+            return (), faults
+        chunk = mended
+    if tree is None:
+        return (), faults
+    building = Building(file, lines)
+    if deep := _too_deep(tree):
+        place = building.place(deep)
+        hint = "name a part of it with a `fun` or a `let`"
+        return (), [*faults, Diagnostic("S113", place, "this is nested too deeply", hint)]
+    found = declarations(tree, building)
+    return () if faults else found, faults + building.faults
+
+
+def _attempt(chunk: Lines, file: str) -> tuple[Tree[Token] | None, Diagnostic | None, int]:
+    """The tree, or what is wrong; and the line in which the last logical line started."""
     from lark import UnexpectedToken
 
-    from spec.parse_declarations import declarations
     from spec.parse_errors import explain
-    from spec.parse_expressions import Building
     from spec.parse_lexer import Fault, Reading
 
     reading = Reading(file, chunk)
     try:
-        tree = _tree(reading)
+        return _tree(reading), None, reading.logical_line
     except Fault as fault:
-        return (), [fault.diagnostic]
+        return None, fault.diagnostic, reading.logical_line
     except UnexpectedToken as unexpected:
-        return (), [explain(unexpected, reading)]
-    building = Building(file, lines)
-    if deep := _too_deep(tree):
-        place = building.place(deep)
-        return (), [Diagnostic("S113", place, "this is nested too deeply", "name a part of it with a `fun` or a `let`")]
-    found = declarations(tree, building)
-    return found, building.faults
+        accepted = frozenset(unexpected.interactive_parser.accepts())  # type: ignore[no-untyped-call]
+        return None, explain(unexpected.token, accepted, _spelling(), reading), reading.logical_line
+
+
+def _without(chunk: Lines, broken: int, file: str) -> Lines | None:
+    """``chunk`` without the logical line that starts in line ``broken`` and all that is indented under it; a `skip`
+    takes its place where a statement may stand. ``None``: it is the first line, and nothing would be left."""
+    start = next((i for i, (number, _) in enumerate(chunk) if number == broken), 0)
+    if start == 0:
+        return None
+    depth, word = _depth(chunk[start][1]), _first_word(chunk[start][1])
+    end = start + 1
+    while end < len(chunk) and (
+        _depth(chunk[end][1]) > depth
+        or (word == "if" and _depth(chunk[end][1]) == depth and _first_word(chunk[end][1]) in ("else", "elif"))
+    ):
+        end += 1
+    without = (*chunk[:start], *chunk[end:])
+    if word.startswith("el"):  # a branch, or meant as one: nothing may come between its `if` and the next branch
+        return without
+    with_skip = (*chunk[:start], (broken, " " * depth + "skip"), *chunk[end:])
+    _, fault, line = _attempt(with_skip, file)
+    return without if fault is not None and line <= broken else with_skip
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _first_word(line: str) -> str:
+    return line.split()[0].rstrip(":")
 
 
 def _tree(reading: Reading) -> Tree[Token]:
-    parsed = _grammar().parse(reading)  # type: ignore[arg-type]  # SpecLexer reads the Reading
+    parsed = _grammar().parse(reading)  # SpecLexer takes the Reading as its text
     (tree,) = parsed.children
     assert not isinstance(tree, str)
     return tree
@@ -102,6 +156,14 @@ def _grammar() -> Lark:
 
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", lexer=SpecLexer, propagate_positions=True)
+
+
+@cache
+def _spelling() -> Mapping[str, str]:
+    """How each kind of token with a fixed text is written."""
+    from lark.lexer import PatternStr
+
+    return {t.name: t.pattern.value for t in _grammar().terminals if isinstance(t.pattern, PatternStr)}
 
 
 def _too_deep(tree: Tree[Token]) -> Tree[Token] | None:

@@ -15,10 +15,8 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
     """The declaration that ``node`` spells; several only for ``const A, B: int``."""
     match node.data, parts(node):
         case "const_declaration", [names, kind]:
-            return tuple(
-                syntax.ConstDeclaration(str(n), str(kind.children[0]), kind.data == "const_symmetric_set", building.place(n))
-                for n in names.children
-            )
+            of, symmetric = str(kind.children[0]), kind.data == "const_symmetric_set"
+            return tuple(syntax.ConstDeclaration(str(n), of, symmetric, building.place(n)) for n in names.children)
         case "type_declaration", [name, spelled]:
             return (syntax.TypeDeclaration(str(name), type_(spelled, building), building.place(name)),)
         case "enum_declaration", [name, *members]:
@@ -43,9 +41,9 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
             return (variable(node, building),)
         case "function", _:
             return (function(node, building),)
-        case ("action" | "shared_action" | "handler" | "proc" | "on_flush"), _:
+        case (("action" | "shared_action" | "handler" | "proc" | "on_flush"), _):
             return (member(node, building),)
-        case ("server" | "process"), _:
+        case (("server" | "process"), _):
             return (process(node, building),)
         case "scenario", _:
             return (scenario(node, building),)
@@ -77,7 +75,11 @@ def property_(kind: str, name: Token, stated: Node, building: Building) -> synta
 def variable(node: Node, building: Building) -> syntax.VariableDeclaration:
     storage, name, spelled, initial = parts(node)
     return syntax.VariableDeclaration(
-        str(storage.children[0]), str(name), type_(spelled, building), expression(initial, building), building.place(name)
+        str(storage.children[0]),
+        str(name),
+        type_(spelled, building),
+        expression(initial, building),
+        building.place(name),
     )
 
 

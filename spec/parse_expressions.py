@@ -6,7 +6,6 @@ noted in ``Building.faults``; a stand-in node keeps the walk going, so that all 
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,13 +13,10 @@ from lark import Token, Tree
 
 from spec import syntax
 from spec.diagnostics import Diagnostic
+from spec.parse_hints import FOREIGN_STATEMENTS, STATEMENT_WORDS, advice
 from spec.system import Place
 
 Node: TypeAlias = "Tree[Token]"
-
-STATEMENT_WORDS = (
-    "if elif else for let require send reply event fsync record ignore skip keep at ghost".split()
-)
 
 
 @dataclass(slots=True)
@@ -129,7 +125,8 @@ def binder(node: Node, building: Building) -> syntax.Binder:
 
 def subscript(of: Node, keys: list[Node], place: Place, building: Building) -> syntax.Expression:
     if len(keys) > 1:
-        building.fault("S117", building.place(keys[1]), "one key stands between `[` and `]`", "write `x[a][b]` for `x[a, b]`")
+        hint = "write `x[a][b]` for `x[a, b]`"
+        building.fault("S117", building.place(keys[1]), "one key stands between `[` and `]`", hint)
     key = expression(keys[0], building)
     if isinstance(key, syntax.Infix) and key.operator == "..":
         return syntax.Subscript(expression(of, building), key.left, key.right, place)
@@ -149,7 +146,9 @@ def type_(node: Node, building: Building) -> syntax.TypeExpression:
             return syntax.RangeType(expression(low, building), expression(high, building), place)
         case "subscript", [Tree(data="name", children=[constructor]), *given]:
             return syntax.AppliedType(
-                str(constructor), tuple(type_argument(str(constructor), i, a, building) for i, a in enumerate(given)), place
+                str(constructor),
+                tuple(type_argument(str(constructor), i, a, building) for i, a in enumerate(given)),
+                place,
             )
     building.fault(
         "S117",
@@ -199,7 +198,7 @@ def statement(node: Node, building: Building) -> syntax.Statement:
         case "simple_word", [word]:
             return syntax.SimpleStatement(str(word), place)
         case "at_block", [label, body]:
-            return syntax.AtBlock(str(label), block(body, building), place)
+            return syntax.AtBlock(str(label), block(body, building), building.place(label))
         case "for_statement", [name, domain, body]:
             return syntax.ForStatement(str(name), expression(domain, building), block(body, building), place)
         case "if_statement", [condition, then, *others]:
@@ -250,8 +249,8 @@ def call_statement(node: Node, building: Building) -> syntax.Statement:
     if isinstance(called, syntax.Call):
         return syntax.CallStatement(called, called.place)
     if isinstance(called, syntax.Name):
-        near = difflib.get_close_matches(called.name, STATEMENT_WORDS, 1)
-        hint = f"did you mean `{near[0]}`?" if near else f"a proc is called with brackets: `{called.name}()`"
+        hint = advice(called.name, FOREIGN_STATEMENTS, STATEMENT_WORDS)
+        hint = hint or f"a proc is called with brackets: `{called.name}()`"
         building.fault("S110", called.place, f"`{called.name}` is not a statement", hint)
     else:
         building.fault("S110", called.place, "an expression is not a statement", "to assign, write `x := …`")

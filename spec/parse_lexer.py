@@ -3,7 +3,7 @@
 Both decisions that a plain lexer cannot take are left to the grammar, which tells what it can accept next:
 
 - a line indented deeper than its block opens a block where the grammar takes one, and continues the line above where
-  it does not; so ``forall x in S:`` in an invariant is followed by a deeper line as naturally as ``if c:`` in a handler;
+  it does not; so ``forall x in S:`` in an invariant is followed by a deeper line as well as ``if c:`` in a handler;
 - a word is a keyword only where the grammar takes that keyword. Only :data:`RESERVED` words are never names.
 """
 
@@ -19,10 +19,30 @@ from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState, PatternStr
 
 from spec.diagnostics import Diagnostic
+from spec.parse_hints import FOREIGN_SYMBOLS
 from spec.system import Place
 
 RESERVED = frozenset(
-    "and or not in subset div mod if then elif else for forall exists true false none require".split()
+    {
+        "and",
+        "or",
+        "not",
+        "in",
+        "subset",
+        "div",
+        "mod",
+        "if",
+        "then",
+        "elif",
+        "else",
+        "for",
+        "forall",
+        "exists",
+        "true",
+        "false",
+        "none",
+        "require",
+    }
 )
 
 LARGEST_NUMBER = 2**31
@@ -34,52 +54,6 @@ BLANK = re.compile(r"[ \t]+")
 
 # After a word that could open a statement, these show that it is a variable or a proc instead.
 USED_AS_A_NAME = re.compile(r"[ \t]*(:=|\.(?!\.)|\[|\(|=(?!=))")
-
-# What other languages write, and what is written here. Longest first.
-FOREIGN: Mapping[str, str] = {
-    "===": "write `==`",
-    "!==": "write `!=`",
-    "<=>": "write `==`",
-    "&&": "write `and`",
-    "||": "write `or`",
-    "/\\": "write `and`",
-    "\\/": "write `or`",
-    "//": "a comment starts with `#`; whole division is `div`",
-    "/*": "a comment starts with `#`",
-    "(*": "a comment starts with `#`",
-    "\\*": "a comment starts with `#`",
-    "<>": "write `!=`",
-    "/=": "write `!=`",
-    "=<": "write `<=`",
-    "+=": "write `x := x + …`",
-    "-=": "write `x := x - …`",
-    "++": "write `x := x + 1`; sequences and sets are joined with `+`",
-    "**": "there are no powers: multiply",
-    "!": "write `not`",
-    "~": "write `not`",
-    "/": "write `div` for whole division",
-    "%": "write `mod`",
-    ";": "one statement stands on one line",
-    '"': "there are no strings: name an `enum` member or an element of a set instead",
-    "'": "there are no strings and no primed variables: `x := …` assigns, `old(x)` is the value before the step",
-    "\\": "set difference is `-`, union `+`, intersection `&`",
-    "@": "there are no annotations",
-    "≤": "write `<=`",
-    "≥": "write `>=`",
-    "≠": "write `!=`",
-    "∧": "write `and`",
-    "∨": "write `or`",
-    "¬": "write `not`",
-    "∈": "write `in`",
-    "∀": "write `forall x in S: …`",
-    "∃": "write `exists x in S: …`",
-    "∪": "write `+`",
-    "∩": "write `&`",
-    "→": "write `->` before a result type, `=>` for an implication",
-    "⇒": "write `=>`",
-    "…": "write `..` for a range",
-    "\u00a0": "this is a no-break space: write a plain one",
-}
 
 CLOSES = {")": "(", "]": "[", "}": "{"}
 
@@ -97,7 +71,8 @@ class Reading:
     """The lines of one declaration, and where the lexer is in them: what an error message may look back at.
 
     ``lines``: (1-based number, text). ``line_starters``: tokens that stand first on a line. ``continuations``: those
-    of them whose line is indented deeper than its block and opens none.
+    of them whose line is indented deeper than its block and opens none. ``line_start``: how many tokens stand before
+    the logical line, which started in line ``logical_line``.
     """
 
     file: str
@@ -106,6 +81,8 @@ class Reading:
     tokens: list[Token] = field(default_factory=list)
     line_starters: set[int] = field(default_factory=set)
     continuations: set[int] = field(default_factory=set)
+    line_start: int = 0
+    logical_line: int = 0
 
     def fault(self, code: str, line: int, column: int, width: int, message: str, hint: str | None = None) -> Fault:
         return Fault(Diagnostic(code, Place(self.file, line, column, width), message, hint))
@@ -121,7 +98,7 @@ class SpecLexer(Lexer):
         self.words = {text: name for text, name in quoted.items() if NAME.fullmatch(text)}
         symbols = {text: name for text, name in quoted.items() if text not in self.words}
         self.symbols = symbols
-        spelled = sorted([*symbols, *FOREIGN], key=len, reverse=True)
+        spelled = sorted([*symbols, *FOREIGN_SYMBOLS], key=len, reverse=True)
         self.symbol = re.compile("|".join(re.escape(text) for text in spelled))
 
     def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
@@ -140,42 +117,16 @@ class SpecLexer(Lexer):
             return Token(kind, "", 0, end.end_line, end.end_column, end.end_line, end.end_column)
 
         for number, line in reading.lines:
-            code = line.lstrip(" \t")
-            if not code or code.startswith("#"):
-                continue
-            column = len(line) - len(code)
-            continues = False
-            if not reading.brackets:
-                tab = line.find("\t", 0, column)
-                if tab >= 0:
-                    raise reading.fault(
-                        "S103", number, tab + 1, 1, "a tab in the indentation", "indent with spaces, four for each block"
-                    )
-                if not reading.tokens:
-                    if column:
-                        raise reading.fault(
-                            "S104", number, 1, column, "a declaration starts in the first column", "remove the indentation"
-                        )
-                elif column > indents[-1]:
-                    if "_INDENT" in acceptable(parser_state):
-                        indents.append(column)
-                        yield layout("_INDENT")
-                    else:
-                        continues = True
-                else:
-                    yield layout("_NEWLINE")
-                    while column < indents[-1]:
-                        indents.pop()
-                        yield layout("_DEDENT")
-                    if column != indents[-1]:
-                        raise reading.fault(
-                            "S104",
-                            number,
-                            1,
-                            column,
-                            "the indentation fits no block above",
-                            "indent the line like the first line of the block that it belongs to",
-                        )
+            column = len(line) - len(line.lstrip(" \t"))
+            continues = bool(reading.brackets)
+            if not continues:
+                self._check_indentation(reading, number, line[:column])
+                continues = column > indents[-1] and "_INDENT" not in acceptable(parser_state)
+                if not continues:
+                    for kind in _kinds_of_layout(reading, number, column, indents):
+                        yield layout(kind)
+                    reading.line_start = len(reading.tokens)
+                    reading.logical_line = number
             first = True
             for token in self._words_of(reading, number, line, column, parser_state):
                 if first:
@@ -190,6 +141,14 @@ class SpecLexer(Lexer):
         yield layout("_NEWLINE")
         for _ in indents[1:]:
             yield layout("_DEDENT")
+
+    def _check_indentation(self, reading: Reading, number: int, space: str) -> None:
+        if "\t" in space:
+            hint = "indent with spaces, four for each block"
+            raise reading.fault("S103", number, space.index("\t") + 1, 1, "a tab in the indentation", hint)
+        if space and not reading.tokens:
+            hint = "remove the indentation"
+            raise reading.fault("S104", number, 1, len(space), "a declaration starts in the first column", hint)
 
     def _words_of(self, reading: Reading, number: int, line: str, at: int, parser_state: Any) -> Iterator[Token]:
         """The tokens of one line, from offset ``at``."""
@@ -231,7 +190,7 @@ class SpecLexer(Lexer):
             at + 1,
             len(text),
             f"{shown} is not part of the language",
-            FOREIGN.get(text),
+            FOREIGN_SYMBOLS.get(text),
         )
 
     def _kind_of_word(self, word: str, line: str, end: int, accepted: Mapping[str, Any]) -> str:
@@ -245,6 +204,23 @@ class SpecLexer(Lexer):
         return keyword
 
 
+def _kinds_of_layout(reading: Reading, number: int, column: int, indents: list[int]) -> list[str]:
+    """The layout tokens before a line that starts at ``column``; ``indents``, the open blocks', follows it."""
+    if not reading.tokens:
+        return []
+    if column > indents[-1]:
+        indents.append(column)
+        return ["_INDENT"]
+    kinds = ["_NEWLINE"]
+    while column < indents[-1]:
+        indents.pop()
+        kinds.append("_DEDENT")
+    if column != indents[-1]:
+        hint = "indent the line like the first line of the block that it belongs to"
+        raise reading.fault("S104", number, 1, column, "the indentation fits no block above", hint)
+    return kinds
+
+
 def acceptable(parser_state: Any) -> Mapping[str, Any]:
     """What the grammar can take next, by kind of token."""
     table: Mapping[str, Any] = parser_state.parse_conf.states[parser_state.position]
@@ -254,21 +230,17 @@ def acceptable(parser_state: Any) -> Mapping[str, Any]:
 def close(reading: Reading, token: Token) -> None:
     """Take the bracket that ``token`` closes off the stack."""
     if not reading.brackets:
-        assert token.line is not None
-        assert token.column is not None
-        raise reading.fault("S105", token.line, token.column, 1, f"`{token}` closes no bracket")
+        raise bracket_fault(reading, token, f"`{token}` closes no bracket")
     opened = reading.brackets[-1]
     if opened != CLOSES[token]:
-        assert token.line is not None
-        assert token.column is not None
-        raise reading.fault(
-            "S105", token.line, token.column, 1, f"`{token}` does not close the `{opened}` in line {opened.line}"
-        )
+        raise bracket_fault(reading, token, f"`{token}` does not close the `{opened}` in line {opened.line}")
     reading.brackets.pop()
 
 
 def never_closed(reading: Reading, opened: Token) -> Fault:
-    assert opened.line is not None
-    assert opened.column is not None
     closer = next(c for c, o in CLOSES.items() if o == opened)
-    return reading.fault("S105", opened.line, opened.column, 1, f"`{opened}` is never closed", f"a `{closer}` is missing")
+    return bracket_fault(reading, opened, f"`{opened}` is never closed", f"a `{closer}` is missing")
+
+
+def bracket_fault(reading: Reading, bracket: Token, message: str, hint: str | None = None) -> Fault:
+    return reading.fault("S105", bracket.line or 1, bracket.column or 1, 1, message, hint)

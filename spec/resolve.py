@@ -33,11 +33,13 @@ from spec.type_report import Report, did_you_mean, listed
 
 SYSTEM_ACTIONS = ("flush", "crash", "restart", "drop", "duplicate")
 BUILTINS = (
-    "append", "disk", "len", "max", "maximum", "min", "minimum", "network", "old", "outbox", "pending", "size", "the", "up",
+    "append", "disk", "len", "max", "maximum", "min", "minimum",
+    "network", "old", "outbox", "pending", "size", "the", "up",
 )  # fmt: skip
 RESERVED = ("self", "label", "process", "deliver", "bool", "int", *BUILTINS)
 MODEL_KEYS = (
-    "storage", "start", "max_crashes", "max_drops", "max_duplicates", "max_retries", "max_in_flight", "max_copies", "max_pending",
+    "storage", "start", "max_crashes", "max_drops", "max_duplicates", "max_retries",
+    "max_in_flight", "max_copies", "max_pending",
 )  # fmt: skip
 
 
@@ -116,7 +118,7 @@ class _Resolver:
                 self.report.error(
                     "S213",
                     process.place,
-                    f"`{process.name}` is not a set constant; a process kind is declared over one (here: {listed(sets)})",
+                    f"`{process.name}` is not a set constant; a process is declared over one (here: {listed(sets)})",
                     did_you_mean(process.name, sets, f"declare `const {process.name}: set symmetric`"),
                 )
         return self.found
@@ -223,8 +225,12 @@ class _Resolver:
 
     def fresh(self, space: str, name: str, place: Place) -> bool:
         """Whether the name may be declared here; reports S202 or S212 if not."""
-        if (space == "value" and name in RESERVED + MODEL_KEYS) or (space == "rule" and name in (*SYSTEM_ACTIONS, "deliver")):
-            self.report.error("S212", place, f"`{name}` has a meaning of its own in the language", "choose another name")
+        if (space == "value" and name in RESERVED + MODEL_KEYS) or (
+            space == "rule" and name in (*SYSTEM_ACTIONS, "deliver")
+        ):
+            self.report.error(
+                "S212", place, f"`{name}` has a meaning of its own in the language", "choose another name"
+            )
             return False
         first = self.places.setdefault((space, name), place)
         if first is not place:
@@ -236,14 +242,18 @@ class _Resolver:
         seen: dict[str, Place] = {}
         for item in fields:
             if item.name in taken:
-                hint = "every message has its `source` and `destination`" if "source" in taken else "choose another name"
+                hint = (
+                    "every message has its `source` and `destination`" if "source" in taken else "choose another name"
+                )
                 self.report.error("S212", item.place, f"`{item.name}` is bound already", hint)
             elif item.name in seen:
                 self._clash(item.name, item.place, seen[item.name])
             seen.setdefault(item.name, item.place)
 
     def _clash(self, name: str, place: Place, first: Place) -> None:
-        self.report.error("S202", place, f"`{name}` is declared twice", f"the first declaration is at {first}; rename one")
+        self.report.error(
+            "S202", place, f"`{name}` is declared twice", f"the first declaration is at {first}; rename one"
+        )
 
 
 def close_names(declarations: Declarations, kind: str | None) -> Iterator[str]:

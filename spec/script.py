@@ -8,7 +8,7 @@ from spec.evaluate import Evaluator
 from spec.sorts import Value
 from spec.state import Label, State
 from spec.system import LabelPattern, Scenario
-from spec.values import Cut, NotEnabled
+from spec.values import Cut, EvaluationError, NotEnabled
 
 
 class ScriptError(Exception):
@@ -25,7 +25,11 @@ def run_scenario(evaluator: Evaluator, scenario: Scenario) -> tuple[State, tuple
     state = evaluator.initial_states()[0]
     labels: list[Label] = []
     for number, pattern in enumerate(scenario.script, 1):
-        matching = list(_matching(evaluator, state, pattern))
+        try:
+            matching = list(_matching(evaluator, state, pattern))
+        except EvaluationError as error:
+            error.labels = (*labels, *error.labels)
+            raise
         if len(matching) != 1:
             wanted = _show(pattern)
             shown = [label for label, _ in matching] or evaluator.enabled(state)
@@ -58,6 +62,9 @@ def _matching(evaluator: Evaluator, state: State, pattern: LabelPattern) -> Iter
                 yield label, evaluator.successor(state, label)
             except (NotEnabled, Cut):
                 continue
+            except EvaluationError as error:
+                error.labels = (label,)
+                raise
 
 
 def matches(evaluator: Evaluator, pattern: LabelPattern, label: Label) -> bool:
@@ -73,8 +80,8 @@ def label_arguments(evaluator: Evaluator, label: Label) -> Iterator[tuple[str, V
     ``source``, ``destination`` and its fields."""
     if label.rule == "crash":
         yield from (("keep", keep) for keep in label.arguments)
-    rule = next((rule for rule in evaluator.system.rules if rule.name == label.rule), None)
-    if rule is not None:
+    elif label.arguments:
+        rule = next(rule for rule in evaluator.system.rules if rule.name == label.rule)
         yield from zip((p.name for p in rule.parameters), label.arguments, strict=True)
     if label.message is not None:
         sort = next(m for m in evaluator.system.messages if m.name == label.message[0])

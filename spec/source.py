@@ -42,5 +42,6 @@ def read_source(path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SourceError(file, f"the file is not UTF-8 text (line {line})", "save it with the encoding UTF-8") from None
+        problem = f"the file is not UTF-8 text (line {line})"
+        raise SourceError(file, problem, "save it with the encoding UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

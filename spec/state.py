@@ -25,9 +25,9 @@ class State(NamedTuple):
 
     ``memory[i]``: the durable and volatile variables of process i (``System.variables_of(kind)``). ``disk[i]``: the
     last flushed record, ``None`` without storage. ``pending[i]``: the records written since, oldest first.
-    ``outbox[i]``: messages waiting for a flush, in the order they were sent. ``budgets``: how often each budget that
-    the model sets was used, in the order crashes, drops, duplicates, retries, leaving out those that are not set
-    (crashes is always set).
+    ``outbox[i]``: messages waiting for a flush, sorted; in a fifo network by destination, then in the order they were
+    sent. ``budgets``: how often each budget that the model sets was used, in the order crashes, drops, duplicates,
+    retries, leaving out those that are not set (crashes is always set).
     """
 
     memory: tuple[tuple[Value, ...], ...]

@@ -79,7 +79,8 @@ class BlockCompiler:
                 return _fsync
             case ir.EndRecord():
                 buffered = self.system.storage is StorageMode.BUFFERED
-                return self.end_record(kind) if buffered and kind is not None else lambda t: None
+                stored = kind is not None and self.system.kind(kind).has_storage
+                return self.end_record(kind) if kind is not None and buffered and stored else lambda t: None
             case ir.Keep():
                 return _keep
             case ir.Announce(event, arguments):

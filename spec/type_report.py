@@ -30,10 +30,15 @@ class Report:
         self._found[Diagnostic(code, place, message, hint, Severity.WARNING)] = None
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
-    """``did you mean `log`?``; without a close match ``otherwise``."""
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """``did you mean `log`?``, if a known name is close."""
     close = get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else otherwise
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """``did you mean `log`?``; without a close match ``otherwise``: what to do then."""
+    return close_to(name, known) or otherwise
 
 
 def listed(names: Iterable[str], nothing: str = "none") -> str:

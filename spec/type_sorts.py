@@ -15,9 +15,9 @@ from spec.sorts import (
     SeqSort,
     SetSort,
     Sort,
-    Value,
 )
 from spec.system import Expr, Literal, Read, Wrap
+from spec.values import contains
 
 ANY_PROCESS = "process"  # the name of the sort that is a union of process kinds
 ANY_MESSAGE = "any"  # the name of the sort of a message whose type is not known: it has a source and a destination
@@ -34,10 +34,14 @@ def fits(have: Sort, want: Sort) -> bool:
             return have.name == want.name != ANY_PROCESS or (
                 want.name == ANY_PROCESS and set(have.elements) <= set(want.elements)
             )
-        case (EnumSort(), EnumSort()) | (RecordSort(), RecordSort()) | (MessageSort(), MessageSort()):
-            return have.name == want.name
-        case (OptionalSort(), OptionalSort()) | (SetSort(), SetSort()) | (SeqSort(), SeqSort()):
-            return fits(have.of, want.of)
+        case (
+            (EnumSort(name), EnumSort(other))
+            | (RecordSort(name), RecordSort(other))
+            | (MessageSort(name), MessageSort(other))
+        ):
+            return name == other
+        case (OptionalSort(of), OptionalSort(wanted)) | (SetSort(of), SetSort(wanted)) | (SeqSort(of), SeqSort(wanted)):
+            return fits(of, wanted)
         case MapSort(), MapSort():
             return same_domain(have.key, want.key) and fits(have.value, want.value)
     return False
@@ -98,7 +102,7 @@ def coerced(expr: Expr, want: Sort) -> Expr | None:
 def always_within(expr: Expr, sort: Sort) -> bool:
     """Whether the expression's value is known to be one of ``sort`` without looking: no check is needed."""
     if isinstance(expr, Literal) and isinstance(sort, IntSort):
-        return value_in(expr.value, sort)
+        return contains(sort, expr.value)
     return _unbounded(sort) or (isinstance(expr, Read) and expr.sort == sort)
 
 
@@ -117,31 +121,6 @@ def _unbounded(sort: Sort) -> bool:
             return _unbounded(value)
         case RecordSort(_, fields):
             return all(_unbounded(field) for _, field in fields)
-
-
-def value_in(value: Value, sort: Sort) -> bool:
-    """Whether a value of the right kind is within the sort's ranges, capacities and elements."""
-    match sort:
-        case BoolSort():
-            return isinstance(value, bool)
-        case IntSort(low, high):
-            return not isinstance(value, bool) and (low is None or low <= value) and (high is None or value <= high)
-        case EnumSort(_, members):
-            return value in members
-        case AtomSort(_, elements):
-            return value in elements
-        case OptionalSort(of):
-            return value is None or value_in(value, of)
-        case SetSort(of):
-            return all(value_in(element, of) for element in value)
-        case SeqSort(of, capacity):
-            return (capacity is None or len(value) <= capacity) and all(value_in(element, of) for element in value)
-        case MapSort(_, of):
-            return all(value_in(element, of) for element in value)
-        case RecordSort(_, fields):
-            return all(value_in(element, of) for element, (_, of) in zip(value, fields, strict=True))
-        case MessageSort():
-            return False
 
 
 def domain_size(sort: Sort) -> int | None:
@@ -164,7 +143,11 @@ def domain_size(sort: Sort) -> int | None:
             return None if size is None else _power(2, size)
         case SeqSort(of, capacity):
             size = domain_size(of)
-            return None if size is None or capacity is None else min(_CAP, sum(_power(size, n) for n in range(capacity + 1)))
+            return (
+                None
+                if size is None or capacity is None
+                else min(_CAP, sum(_power(size, n) for n in range(capacity + 1)))
+            )
         case MapSort(key, value):
             keys, values = domain_size(key), domain_size(value)
             return None if keys is None or values is None else _power(values, keys)

@@ -83,7 +83,7 @@ def store_check(sort: Sort, what: str) -> StoreCheck | None:
                 return None
             return lambda value, place: None if value is None else inner(value, place)
         case SetSort(of):
-            return _each(store_check(of, what))
+            return _each(store_check(of, what), sort_key(of))
         case SeqSort(of, capacity):
             return _check_seq(store_check(of, what), capacity, what)
         case MapSort(_, value_sort):
@@ -92,12 +92,13 @@ def store_check(sort: Sort, what: str) -> StoreCheck | None:
             return check_fields(tuple(store_check(field, f"{what}.{name}") for name, field in fields))
 
 
-def _each(check: StoreCheck | None) -> StoreCheck | None:
+def _each(check: StoreCheck | None, key: Callable[[Value], Any] | None = None) -> StoreCheck | None:
+    """``key``: of a set's elements. Which of two bad ones is met first decides between a cut and an error."""
     if check is None:
         return None
 
     def check_each(value: Value, place: Place | None) -> None:
-        for element in value:
+        for element in value if key is None else sorted(value, key=key):
             check(element, place)
 
     return check_each
@@ -171,6 +172,33 @@ def positions(sort: Sort) -> dict[Value, int]:
     return {value: position for position, value in enumerate(domain(sort))}
 
 
+def sort_key(sort: Sort) -> Callable[[Value], Any]:
+    """The key that sorts values of ``sort`` as its domain does, without listing the domain (which may be vast, or lack
+    a value that is out of range)."""
+    match sort:
+        case BoolSort() | IntSort():
+            return lambda value: value
+        case EnumSort(_, names) | AtomSort(_, names):
+            return {name: position for position, name in enumerate(names)}.__getitem__
+        case OptionalSort(of):
+            inner = sort_key(of)
+            return lambda value: () if value is None else (inner(value),)
+        case SetSort(of):
+            inner = sort_key(of)
+            return lambda value: (len(value), sorted(map(inner, value)))
+        case SeqSort(of):
+            inner = sort_key(of)
+            return lambda value: (len(value), [inner(element) for element in value])
+        case MapSort(_, of):
+            inner = sort_key(of)
+            return lambda value: [inner(element) for element in value]
+        case RecordSort(_, fields):
+            inners = tuple(sort_key(field) for _, field in fields)
+            return lambda value: [inner(v) for inner, v in zip(inners, value, strict=True)]
+        case MessageSort():
+            return message_key
+
+
 def order_key(value: Value) -> Any:
     """A total order over all values, the same on every run: by shape, then by content."""
     if value is None:
@@ -192,6 +220,7 @@ def canonical(value: Value) -> str:
         return "(" + ",".join(canonical(element) for element in value) + ")"
     if isinstance(value, frozenset):
         return "{" + ",".join(sorted(canonical(element) for element in value)) + "}"
+    assert value is None or isinstance(value, bool | int | str), f"{value!r} is not a value"
     return repr(value)
 
 

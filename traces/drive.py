@@ -112,11 +112,10 @@ class Drive:
         self.network.put(message)
 
     def guarded(self, path: str, function: Callable[..., Any], *arguments: object) -> Any:
-        """What the function returns. Whatever it raises is an observation, but for Ctrl-C."""
+        """What the function returns. Whatever it raises is an observation; Ctrl-C, which is neither an Exception nor a
+        SystemExit, goes through."""
         try:
             return function(*arguments)
-        except KeyboardInterrupt:
-            raise
         except (Exception, SystemExit) as error:
             frames = traceback.extract_tb(error.__traceback__)
             place = f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""

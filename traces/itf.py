@@ -257,5 +257,3 @@ def _kind(node: Any) -> str:
 
 def _list(names: list[str]) -> str:
     return shown(", ".join(names)).strip("'")
-
-

@@ -70,11 +70,18 @@ def encode(value: Value) -> Any:
         case frozenset():
             return {"#set": [encode(element) for element in sorted(value, key=order)]}
         case Map():
-            keys = sorted(value, key=order)
+            keys = _sorted(value)
             # A record of exactly these two fields would read as a variant.
             if keys and all(map(plain_name, keys)) and keys != ["tag", "value"]:
                 return {str(key): encode(value[key]) for key in keys}
             return {"#map": [[encode(key), encode(value[key])] for key in keys]}
+
+
+def _sorted(keys: Map) -> list[str | int]:
+    try:
+        return sorted(keys)  # nearly always of one type; order is slower
+    except TypeError:
+        return sorted(keys, key=order)
 
 
 def decode(node: Any, depth: int = 0) -> Value:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from traces.drive import Drive, envelope
-from traces.render.wording import Event, Wording
+from traces.render.wording import PLAIN, Event, Wording
 from traces.table import Field, Own, Table
-from traces.trace import Label, TraceState
-from traces.values import Map, Value
+from traces.trace import Label, Trace, TraceState
+from traces.values import Map, Value, order
 
 # --------------------------------------------------------------- the spec's values in an observation's words
 
@@ -80,8 +80,13 @@ def _message(flat: Map) -> Map:
 
 
 def _messages(value: Value, server: str = "") -> Value:
+    """Sorted: an outbox leaves as a whole for a network without order."""
     assert isinstance(value, tuple)
-    return tuple(_message(message) for message in value if isinstance(message, Map))
+    return _sorted(tuple(_message(message) for message in value if isinstance(message, Map)))
+
+
+def _sorted(value: Value, server: str = "") -> Value:
+    return tuple(sorted(value, key=order)) if isinstance(value, tuple) else value
 
 
 # ------------------------------------------------------------------------------------- what is compared where
@@ -123,9 +128,9 @@ FIELDS = (
     Field("next_index", _leader, _peers, _peers),
     Field("match_index", _leader),
     Field("waiters", _up, _waiters),
-    Field("disk", _always, _record),
-    Field("pending", _always, _records),
-    Field("outbox", _always, _messages),
+    Field("disk", _always, _record, records=True),
+    Field("pending", _always, _records, records=True),
+    Field("outbox", _always, _messages, _sorted),
 )
 
 
@@ -151,7 +156,7 @@ def _begin(drive: Drive, initial: TraceState) -> None:
     for name in ("serial", "done"):
         clients = initial.variables.get(name, Map())
         assert isinstance(clients, Map)
-        drive.memory[name] = {client: 0 for client in clients}
+        drive.memory[name] = dict.fromkeys(clients, 0)
     drive.memory["answered"] = set()
 
 
@@ -215,6 +220,13 @@ TABLE = Table(
 
 
 # -------------------------------------------------------------------------------------------- words for renderers
+
+_SPOKEN_OF = frozenset({"current_term", "voted_for", "role", "log", "commit_index", "last_applied"})
+
+
+def wording_for(trace: Trace) -> Wording:
+    """Raft's words for a trace of raft.spec or of a relative; plain ones for any other trace."""
+    return WORDING if trace.states[0].variables.keys() >= _SPOKEN_OF else PLAIN
 
 
 def _value(value: Value) -> str | None:

@@ -181,16 +181,21 @@ def _difference(compared: Field, server: str, value: Value, observed: object) ->
         return expected, f"{observed!r}: {error}"
     if isinstance(value, frozenset) and isinstance(normal, tuple):
         normal = frozenset(normal)  # plain data has no sets; a list stands for one
-    normal = _projected(normal, expected)
+    if compared.records:
+        normal = _projected(normal, expected)
     same = normal == expected and isinstance(normal, bool) is isinstance(expected, bool)
     return None if same else (expected, normal)
 
 
 def _projected(observed: Value, expected: Value) -> Value:
-    """The observed durable records without the variables that are not durable in this trace's spec (a mutant)."""
-    if isinstance(observed, Map) and isinstance(expected, Map) and observed.keys() > expected.keys():
-        return Map({key: observed[key] for key in expected})
-    return observed
+    """The observed records without the variables that the trace's do not have."""
+    match observed, expected:
+        case Map(), Map() if observed.keys() > expected.keys():
+            return Map({key: observed[key] for key in expected})
+        case tuple(), tuple() if len(observed) == len(expected):
+            return tuple(_projected(*pair) for pair in zip(observed, expected, strict=True))
+        case _:
+            return observed
 
 
 @lru_cache(maxsize=2**16)
@@ -204,7 +209,7 @@ def _multiset(translate: Callable[[Map], Map], network: tuple[Map, ...]) -> Mapp
     copies: Counter[Map] = Counter()
     for entry in network:
         message = entry["message"]
-        number = entry["copies"]
+        number = entry.get("copies", 1)  # in a fifo network an entry has a position instead
         assert isinstance(message, Map)
         assert isinstance(number, int)
         copies[translate(message)] += number

@@ -26,13 +26,15 @@ class Field:
 
     ``name``: in the trace, and the key in an observation. ``when``: the field means something on this process in this
     state. ``expected``: the trace's value in the observation's words. ``observed``: drops from an observed (frozen)
-    value what the trace does not say; both get the process.
+    value what the trace does not say; both get the process. ``records``: the values are durable records; in a mutant
+    of the spec these may have fewer variables than the target's, and only those are compared.
     """
 
     name: str
     when: Callable[[TraceState, str], bool]
     expected: Callable[[Value, str], Value] = unchanged
     observed: Callable[[Value, str], Value] = unchanged
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ up           ``{"s1": True}``
 disk         process → record of its durable variables, as a restart would read it
 pending      process → sequence of such records, written and not flushed, oldest first
 outbox       process → sequence of messages that wait for a flush
-network      sequence of ``{"message": …, "copies": n}``, sorted
+network      sequence of ``{"message": …, "copies": n}``, sorted; with ``position`` for ``copies`` in a fifo network
 ghosts       record: what the properties remember
 budgets      record: how often each limited event has happened, ``{"crashes": 1}``
 ===========  ====================================================================================================

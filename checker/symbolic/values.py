@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
@@ -52,7 +53,9 @@ class MessageSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence_:
+class Slots:
+    """A sequence. ``length`` is never more than the number of slots."""
+
     length: Number
     slots: tuple[Symbolic, ...]
 
@@ -72,7 +75,7 @@ class Message:
     fields: tuple[Symbolic, ...]
 
 
-Symbolic: TypeAlias = Bit | Number | Atom | Optional | Members | MessageSet | Sequence_ | Product | Message
+Symbolic: TypeAlias = Bit | Number | Atom | Optional | Members | MessageSet | Slots | Product | Message
 
 
 # ------------------------------------------------------------------------------------------------ numbers
@@ -239,13 +242,13 @@ def choose(c: Circuit, condition: Bit, a: Symbolic, b: Symbolic) -> Symbolic:
                 keys.sort()
             get_a, get_b = a.members.get, b.members.get
             return Members({key: c.choose(condition, get_a(key, FALSE), get_b(key, FALSE)) for key in keys})
-        case Sequence_(), Sequence_():
+        case Slots(), Slots():
             longer = a.slots if len(a.slots) > len(b.slots) else b.slots
             common = min(len(a.slots), len(b.slots))
             slots = tuple(choose(c, condition, a.slots[i], b.slots[i]) for i in range(common)) + longer[common:]
             length = choose(c, condition, a.length, b.length)
             assert isinstance(length, Number)
-            return Sequence_(length, slots)
+            return Slots(length, slots)
         case Product(), Product():
             return Product(tuple(choose(c, condition, x, y) for x, y in zip(a.fields, b.fields, strict=True)))
         case Message(), Message():
@@ -290,13 +293,14 @@ def equal(c: Circuit, a: Symbolic, b: Symbolic) -> Bit:
         case Members(), Members():
             keys = {**a.members, **b.members}
             return c.every(c.same(a.members.get(key, FALSE), b.members.get(key, FALSE)) for key in keys)
-        case Sequence_(), Sequence_():
+        case Slots(), Slots():
             result = equal(c, a.length, b.length)
             for i, (x, y) in enumerate(zip(a.slots, b.slots, strict=False)):
                 if result == FALSE:
                     break
                 within = less(c, number(i), a.length)
-                result = c.conjunction(result, c.disjunction(within ^ 1, equal(c, x, y)))
+                if within != FALSE:
+                    result = c.conjunction(result, c.implies(within, equal(c, x, y)))
             return result
         case Product(), Product():
             return c.every(equal(c, x, y) for x, y in zip(a.fields, b.fields, strict=True))
@@ -320,7 +324,7 @@ def constant(value: Any, sort: Sort) -> Symbolic:
         case SetSort():
             return Members(dict.fromkeys(sorted_set(value, sort.of), TRUE))
         case SeqSort(of):
-            return Sequence_(number(len(value)), tuple(constant(item, of) for item in value))
+            return Slots(number(len(value)), tuple(constant(item, of) for item in value))
         case MapSort(_, of):
             return Product(tuple(constant(item, of) for item in value))
         case RecordSort(_, fields):
@@ -348,14 +352,22 @@ def cases(c: Circuit, a: Symbolic, sort: Sort) -> Iterable[tuple[Any, Bit]]:
             if bit != FALSE:
                 yield value, bit
         return
-    if isinstance(a, Atom):
-        names: tuple[Any, ...] = a.elements
-    elif isinstance(a, int):
-        yield from ((value, bit) for value, bit in ((False, a ^ 1), (True, a)) if bit != FALSE)
-        return
-    else:
-        names = domain(sort)
-    for value in names:
-        bit = is_atom(c, a, value) if isinstance(a, Atom) else equal(c, a, constant(value, sort))
-        if bit != FALSE:
-            yield value, bit
+    match a, sort:
+        case int(), _:
+            yield from ((value, bit) for value, bit in ((False, a ^ 1), (True, a)) if bit != FALSE)
+        case Atom(), _:
+            yield from _possible((name, is_atom(c, a, name)) for name in a.elements)
+        case Optional(), OptionalSort(of):
+            yield from _possible([(None, a.present ^ 1)])
+            if a.value is not None:
+                yield from _possible((v, c.conjunction(a.present, bit)) for v, bit in cases(c, a.value, of))
+        case Product(), RecordSort(_, fields):  # not by the domain: a field may be out of its sort until it is stored
+            columns = [list(cases(c, field, of)) for field, (_, of) in zip(a.fields, fields, strict=True)]
+            for row in product(*columns):
+                yield from _possible([(tuple(value for value, _ in row), c.every(bit for _, bit in row))])
+        case _:
+            yield from _possible((value, equal(c, a, constant(value, sort))) for value in domain(sort))
+
+
+def _possible(found: Iterable[tuple[Any, Bit]]) -> Iterable[tuple[Any, Bit]]:
+    return ((value, bit) for value, bit in found if bit != FALSE)

@@ -94,7 +94,11 @@ class Cluster:
         self.network.clear()
 
     def elect(self, candidate: str, *voters: str) -> None:
-        """As try_to_elect; the candidate wins, and its no-op is flushed."""
+        """The candidate wins the first term that is new to every server that is up; its no-op is flushed."""
+        newest = max(node.raft.current_term for node in self.nodes.values() if node.is_up)
+        while self.current_term(candidate) < newest:
+            self.campaign(candidate)
+            self.flush(candidate)
         self.try_to_elect(candidate, *voters)
         assert isinstance(self.nodes[candidate].raft.role, Leader)
         self.flush(candidate)

@@ -250,4 +250,3 @@ def test_the_log_works_on_a_real_disk(tmp_path: Path) -> None:
     log_file.flush()
     assert len(read_frames(disk.read(), disk.name)) == len(RECORDS) + 1
     disk.close()
-

@@ -12,7 +12,8 @@ from traces.trace import Trace
 
 def divergence_text(trace: Trace, divergence: Divergence, command: str, wording: Wording = PLAIN) -> str:
     """``command`` reproduces it, such as ``model-check replay FILE``."""
-    where = "in the initial state" if divergence.step == 0 else f"after step {divergence.step} of {len(trace.states) - 1}"
+    steps = len(trace.labels)
+    where = f"after step {divergence.step} of {steps}" if divergence.step else "in the initial state"
     lines = [f"divergence {where}: {divergence.path}", ""]
     width = len(str(divergence.step))
     for number, label in enumerate(trace.labels[: divergence.prefix_length], start=1):

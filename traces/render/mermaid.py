@@ -14,7 +14,7 @@ from traces.values import Map, Value
 def render_mermaid(trace: Trace, wording: Wording = PLAIN) -> str:
     """The text of the diagram, without a fence."""
     lines = ["sequenceDiagram"]
-    lines += [f"participant {_name(process)} as {_escaped(process)}" for process in _participants(trace)]
+    lines += [_participant(process) for process in _participants(trace)]
     for before, after in zip(trace.states, trace.states[1:], strict=False):
         assert after.label is not None
         lines += _step(before, after, after.label, wording)
@@ -27,6 +27,11 @@ def _participants(trace: Trace) -> tuple[str, ...]:
     disk = trace.states[0].variables.get("disk")
     stored = [process for process in trace.processes if isinstance(disk, Map) and disk.get(process) is not None]
     return (*(process for process in trace.processes if process not in stored), *stored)
+
+
+def _participant(process: str) -> str:
+    name = _name(process)
+    return f"participant {name}" if name == process else f"participant {name} as {_escaped(process)}"
 
 
 def _step(before: TraceState, after: TraceState, label: Label, wording: Wording) -> Iterator[str]:
@@ -105,10 +110,12 @@ def _somebody(state: TraceState) -> str:
 
 
 def _name(process: str) -> str:
-    """An identifier for Mermaid, which takes "end" and punctuation for its own."""
+    """An identifier for Mermaid, which takes words such as "end" for its own, but none that ends in a digit."""
+    if process.isascii() and process.isalnum() and process[-1].isdigit():
+        return process
     return "p_" + "".join(character if character.isalnum() else f"_{ord(character)}_" for character in process)
 
 
 def _escaped(text: str) -> str:
     """Text that Mermaid does not take for its own syntax: ; ends a statement, # starts an entity."""
-    return text.replace("#", "#35;").replace(";", "#59;").replace("#35#59;", "#35;").replace("\n", " ")
+    return text.translate({ord("#"): "#35;", ord(";"): "#59;", ord("\n"): " ", ord("\r"): " "})

@@ -63,14 +63,19 @@ def _headline(number: int, width: int, before: TraceState, after: TraceState, wo
     marks = f"  {CRASH}" if crash else ""
     said = "; ".join(event.text for event in wording.events(before, after))
     events = f"  · {said}" if said else ""
-    return Line(f"{number:>{width}}  {label_text(after.label, wording)}{marks}{events}", "bold red" if crash else "bold")
+    style = "bold red" if crash else "bold"
+    return Line(f"{number:>{width}}  {label_text(after.label, wording)}{marks}{events}", style)
 
 
 def _initial(state: TraceState, processes: tuple[str, ...], wording: Wording) -> Iterator[tuple[str, str]]:
     """Processes with the same value share a line."""
     for name, value in state.variables.items():
-        if not of_processes(value, processes) or not isinstance(value, Map):
+        if not isinstance(value, Map):
             yield str(name), value_text(value, wording)
+            continue
+        if not of_processes(value, processes):
+            for key in value:
+                yield f"{name}.{value_text(key)}", value_text(value[key], wording)
             continue
         alike: dict[str, list[str]] = {}
         for process in value:

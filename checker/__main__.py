@@ -1,0 +1,5 @@
+"""``python -m checker`` is ``model-check``."""
+
+from checker.cli import main
+
+main()

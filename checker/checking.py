@@ -1,0 +1,136 @@
+"""``check``: is there a run within the bounds that violates a property? The shortest one is found first.
+
+Two engines answer: ``symbolic`` (z3, depth after depth) and ``reference`` (breadth-first over the evaluator, which
+ends with the exact number of states when the queue runs empty).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from checker.progress import Progress
+from checker.question import Question
+from checker.verdict import Exit
+from spec.explore import Explored, explore
+from spec.state import Label
+
+DEFAULT_STEPS = 12
+"""How deep the symbolic engine searches unless told: part of the question, printed with the answer."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
+
+    ``depth``: labels from there that were searched in full. ``reason``: why the answer is inconclusive.
+    """
+
+    engine: str
+    code: Exit
+    depth: int
+    prefix: int = 0
+    labels: tuple[Label, ...] | None = None
+    violated: str | None = None
+    message: str = ""
+    reason: str = ""
+    complete: bool = False
+    generated: int | None = None
+    distinct: int | None = None
+    queue: int | None = None
+    levels: list[int] = field(default_factory=list)
+    cuts: dict[str, int] = field(default_factory=dict)
+    never_taken: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def computable(self) -> int:
+        """How many of ``labels`` lead to a state: an evaluation error's own label does not."""
+        count = len(self.labels or ())
+        return count - 1 if self.code is Exit.EVALUATION_ERROR else count
+
+
+def check(
+    question: Question,
+    engine: str,
+    max_steps: int | None,
+    timeout: float | None,
+    scenario: str | None = None,
+    *,
+    deadlock: bool = False,
+) -> Checked:
+    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer."""
+    started = time.monotonic()
+    if engine == "reference":
+        checked = _reference(question, max_steps, timeout, scenario, deadlock)
+    else:
+        from checker.symbolic_check import check_symbolic
+
+        checked = check_symbolic(question, DEFAULT_STEPS if max_steps is None else max_steps, timeout, scenario)
+    checked.seconds = time.monotonic() - started
+    return checked
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+def _reference(
+    question: Question, max_steps: int | None, timeout: float | None, scenario: str | None, deadlock: bool
+) -> Checked:
+    start, prefix = question.start(scenario)
+    seen = [0, 0, 0]
+    began = time.monotonic()
+    with Progress("check", unit="distinct states") as progress:
+
+        def report(depth: int, distinct: int, queue: int) -> None:
+            seen[:] = depth, distinct, queue
+            progress(distinct, f"depth {depth}, {queue:,} on the queue")
+            if timeout is not None and time.monotonic() - began > timeout:
+                raise _OutOfTime
+
+        try:
+            explored = explore(
+                question.evaluator, start=start, max_steps=max_steps, only=question.only, progress=report
+            )
+        except (KeyboardInterrupt, _OutOfTime) as stop:
+            interrupted = isinstance(stop, KeyboardInterrupt)
+            code = Exit.INTERRUPTED if interrupted else Exit.INCONCLUSIVE
+            reason = "interrupted" if interrupted else f"time is up ({timeout:g} s)"
+            depth = max(0, seen[0] - 1)
+            return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
+    return _judged(question, explored, prefix, deadlock)
+
+
+def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], deadlock: bool) -> Checked:
+    checked = Checked(
+        engine="reference",
+        code=Exit.HOLDS,
+        depth=len(explored.levels) - 1,
+        prefix=len(prefix),
+        complete=explored.complete,
+        generated=explored.generated,
+        distinct=explored.distinct,
+        queue=explored.queue,
+        levels=explored.levels,
+        cuts=dict(explored.cuts),
+    )
+    violation = explored.violation
+    if violation is not None:
+        checked.labels = prefix + violation.labels
+        checked.violated = violation.property
+        checked.message = violation.message
+        checked.code = Exit.EVALUATION_ERROR if violation.property is None else Exit.SAFETY
+        return checked
+    if deadlock and explored.deadlock is not None:
+        checked.labels = prefix + explored.deadlock
+        checked.message = "deadlock: nothing is enabled"
+        checked.code = Exit.DEADLOCK
+        return checked
+    if explored.complete:
+        checked.never_taken = tuple(r.name for r in question.evaluator.system.rules if r.name not in explored.taken)
+        goals = (p.name for p in question.system.sometimes if p.name not in explored.reached)
+        checked.unreached = tuple(goals) if question.only is None else ()
+        checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS
+    return checked

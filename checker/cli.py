@@ -1,0 +1,215 @@
+"""``model-check``: the command line. Every import that is heavy or ours stays inside a command, so that ``--help`` is
+quick and a broken installation is explained instead of tracebacked."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from checker.verdict import MEANING, Exit, Stop
+
+if TYPE_CHECKING:
+    pass
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
+EPILOG = "\b\nExit codes:\n" + CODES
+
+
+def question_options(command: Command) -> Command:
+    """What every command about a spec takes."""
+    for option in reversed(
+        (
+            click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
+            click.option(
+                "--set",
+                "settings",
+                metavar="NAME=VALUE",
+                multiple=True,
+                help="Override a constant or a bound of the model; may be repeated.",
+            ),
+            click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec)."),
+            click.option("--property", "only", metavar="NAME", help="Check only this invariant."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(command: Command) -> Command:
+    for option in reversed(
+        (
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+            click.option(
+                "--out-itf", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Write traces here."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def engine_options(command: Command) -> Command:
+    for option in reversed(
+        (
+            click.option(
+                "--engine",
+                type=click.Choice(["symbolic", "reference", "both"]),
+                default="symbolic",
+                show_default=True,
+                help="symbolic: z3. reference: breadth-first over the evaluator. both: they must agree.",
+            ),
+            click.option("--grain", type=click.Choice(["micro"]), default="micro", help="One label a step."),
+            click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+target_option = click.option(
+    "--target", metavar="NAME", default="refimpl", show_default=True, help="The implementation to replay on."
+)
+
+
+@click.group(invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="raftproof")
+@engine_options
+@output_options
+@target_option
+@click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Depth of the search for the seed's flaw.")
+@click.pass_context
+def cli(
+    context: click.Context,
+    engine: str,
+    grain: str,
+    timeout: float | None,
+    as_json: bool,
+    out_itf: Path | None,
+    target: str,
+    max_steps: int | None,
+) -> None:
+    """Check the crash behaviour of Raft, or of your own protocol.
+
+    Without a command: the main job on the shipped raft.spec. Enumerate the crash interleavings of a client's write,
+    replay each on the implementation, complete each, and print the crash-window matrix and a verdict.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from checker import commands
+
+    commands.main(engine, timeout, max_steps, target, as_json, out_itf)
+
+
+@cli.command()
+@click.argument("spec", required=False)
+@question_options
+@engine_options
+@output_options
+@click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends.")
+@click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels.")
+@click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled (reference engine).")
+def check(grain: str, **options: Any) -> None:
+    """Search for a run that violates a property; the shortest is found first."""
+    from checker import commands
+
+    commands.check(**options)
+
+
+@cli.command("enumerate")
+@click.argument("spec", required=False)
+@question_options
+@engine_options
+@output_options
+@target_option
+@click.option("--scenario", metavar="NAME", help="Enumerate after this scenario only (default: the model's list).")
+@click.option("--depth", metavar="D", type=click.IntRange(min=0), help="Crash states at most D labels from there.")
+@click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of the crash.")
+@click.option("--replay/--no-replay", "replayed", default=False, help="Replay each interleaving on the target.")
+@click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
+def enumerate_(grain: str, **options: Any) -> None:
+    """Enumerate crash states and crash interleavings; print the crash-window matrix."""
+    from checker import commands
+
+    commands.enumerate_(**options)
+
+
+@cli.command()
+@click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@target_option
+@click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
+@output_options
+def replay(**options: Any) -> None:
+    """Replay ITF traces (files, or folders of them) on an implementation."""
+    from checker import commands
+
+    commands.replay(**options)
+
+
+@cli.command()
+@click.argument("what", metavar="TRACE|SCENARIO")
+@click.option("--format", "form", type=click.Choice(["text", "mermaid"]), default="text", show_default=True)
+@click.option("--spec", metavar="SPEC", help="Where the scenario is (default: the shipped raft.spec).")
+@question_options
+@output_options
+def show(**options: Any) -> None:
+    """Show a trace file, or a scenario of a spec, as text or as a Mermaid sequence diagram."""
+    from checker import commands
+
+    commands.show(**options)
+
+
+def _installed_right() -> None:
+    """There are unrelated distributions named spec and traces: a mix-up would fail in strange ways."""
+    here = Path(__file__).resolve().parent.parent
+    for package in ("spec", "traces", "refimpl"):
+        found = find_spec(package)
+        origin = Path(found.origin).resolve() if found is not None and found.origin else None
+        if origin is None or origin.parent.parent != here:
+            raise Stop(
+                Exit.USAGE,
+                f"the package {package!r} that Python finds is {origin or 'missing'}, not raftproof's own; "
+                "install raftproof into an environment of its own (python -m venv, or pipx)",
+            )
+
+
+def main() -> NoReturn:
+    """The console script: every way a run can end becomes a documented exit code."""
+    code = int(Exit.INTERNAL_ERROR)
+    try:
+        _installed_right()
+        cli.main(standalone_mode=False)
+        code = int(Exit.HOLDS)
+    except Stop as stop:
+        if stop.message:
+            click.echo(stop.message, err=True)
+        code = int(stop.code)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = int(Exit.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = int(Exit.INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as in `model-check | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(Exit.IO_ERROR)
+    except OSError as error:
+        advice = "free some space and run it again" if error.errno == errno.ENOSPC else "check the path and its rights"
+        click.echo(f"{error}; {advice}", err=True)
+        code = int(Exit.IO_ERROR)
+    except Exception as error:
+        if os.environ.get("RAFTPROOF_DEBUG"):
+            raise
+        kind = type(error).__name__
+        click.echo(f"internal error: {kind}: {error}\nset RAFTPROOF_DEBUG=1 for the traceback, and report it", err=True)
+    sys.exit(code)

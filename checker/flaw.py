@@ -1,0 +1,59 @@
+"""The seed's flaw, shown: the shortest run in which its literal rule loses a write that was answered.
+
+"Elected by a majority, so a majority has the entry, so it may commit it" is the mutant new-leader-auto-commits. The
+run is found by the symbolic engine from the mutant's own model, then replayed twice: on an implementation that has
+the same rule, which must lose the write just so, and on the correct one, which must refuse at the election.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checker.checking import Checked, check
+from checker.question import ask
+from checker.replaying import open_named
+from checker.tracing import Tracer
+from checker.verdict import Exit, Stop
+from traces.raft import TABLE
+from traces.replay import Divergence, Replayed, replay
+from traces.trace import Trace
+
+MUTANT = "new-leader-auto-commits"
+PROPERTY = "answered_write_is_never_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """``on_correct``: the replay on the unbroken target. ``on_broken``: on the target with the same rule; a str says
+    why it could not be asked (the target has no such fault)."""
+
+    checked: Checked
+    trace: Trace | None
+    on_correct: Replayed | Divergence | None
+    on_broken: Replayed | Divergence | str | None
+    command: str
+
+    @property
+    def code(self) -> Exit:
+        if self.trace is None:
+            return self.checked.code if self.checked.code is not Exit.HOLDS else Exit.MUTANT_SURVIVED
+        if not isinstance(self.on_correct, Divergence) or isinstance(self.on_broken, Divergence):
+            return Exit.DIVERGES
+        return Exit.HOLDS
+
+
+def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw:
+    """Finds and replays the counterexample."""
+    question = ask(None, mutant=MUTANT, only=PROPERTY)
+    command = question.command("check")
+    checked = check(question, "symbolic", max_steps, timeout)
+    if checked.labels is None:
+        return Flaw(checked, None, None, None, command)
+    trace = Tracer(question.evaluator).trace(checked.labels, {"property": PROPERTY, "command": command})
+    on_correct = replay(trace, open_named(target), TABLE)
+    on_broken: Replayed | Divergence | str
+    try:
+        on_broken = replay(trace, open_named(target, frozenset({MUTANT})), TABLE)
+    except (Stop, TypeError) as error:
+        on_broken = f"target {target} has no switch for this fault: {error}"
+    return Flaw(checked, trace, on_correct, on_broken, command)

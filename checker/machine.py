@@ -1,0 +1,169 @@
+"""What a machine reads: the same results as one JSON object, with nothing left out that the text shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from checker.checking import Checked
+from checker.coverage import Matrix
+from checker.flaw import Flaw
+from checker.job import MainJob
+from checker.question import Question
+from checker.replaying import Replays
+from traces.itf import format_trace
+from traces.render.labels import label_text
+from traces.replay import Divergence
+from traces.trace import Trace
+from traces.values import thaw
+
+
+def checked_json(question: Question, answers: list[Checked], trace: Trace | None, reproduce: str) -> str:
+    return _dumps(
+        {
+            **_question(question),
+            "answers": [_checked(answer) for answer in answers],
+            "exit": int(answers[0].code),
+            "trace": None if trace is None else msgspec.json.decode(format_trace(trace)),
+            "reproduce": reproduce,
+        }
+    )
+
+
+def job_json(job: MainJob) -> str:
+    held = job.held
+    return _dumps(
+        {
+            **_question(job.question),
+            "engine": job.engine,
+            "stopped": job.stopped or None,
+            "enumerated": [
+                {
+                    "scenario": part.cube.scenario,
+                    "depth": part.cube.depth,
+                    "window": part.cube.window,
+                    "crash_states": part.crash_states,
+                    "interleavings": len(part.interleavings),
+                    "complete": part.complete,
+                    "reason": part.reason or None,
+                    "seconds": round(part.seconds, 3),
+                    "cuts": part.cuts,
+                }
+                for part in job.enumerated
+            ],
+            "interleavings": {"distinct": len(job.interleavings), "sha256": job.hash},
+            "replays": _replays(job.replays),
+            "completion_replays": _replays(job.matrix_replays),
+            "matrix": None if job.matrix is None else _matrix(job.matrix),
+            "invariants": {"names": held.names, "violated": sorted(held.violated), "states": held.states},
+            "scenarios": {"reached": held.scenarios, "unreached": held.unreached, "never": held.never},
+            "flaw": None if job.flaw is None else _flaw(job.flaw),
+            "seconds": {part: round(seconds, 3) for part, seconds in job.seconds.items()},
+            "exit": int(job.code),
+        }
+    )
+
+
+def replay_json(replays: Replays) -> str:
+    return _dumps(_replays(replays))
+
+
+def _dumps(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _question(question: Question) -> dict[str, Any]:
+    system = question.system
+    constants = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in system.constants}
+    return {
+        "spec": str(question.path.name),
+        "model": system.model,
+        "mutant": system.mutant,
+        "property": question.only,
+        "constants": constants,
+        "storage": system.storage.value,
+    }
+
+
+def _checked(checked: Checked) -> dict[str, Any]:
+    return {
+        "engine": checked.engine,
+        "exit": int(checked.code),
+        "depth": checked.depth,
+        "prefix": checked.prefix,
+        "length": None if checked.labels is None else len(checked.labels),
+        "violated": checked.violated,
+        "message": checked.message,
+        "reason": checked.reason or None,
+        "complete": checked.complete,
+        "generated": checked.generated,
+        "distinct": checked.distinct,
+        "queue": checked.queue,
+        "levels": checked.levels,
+        "cuts": checked.cuts,
+        "never_taken": checked.never_taken,
+        "unreached": checked.unreached,
+        "seconds": round(checked.seconds, 3),
+    }
+
+
+def _replays(replays: Replays) -> dict[str, Any]:
+    return {
+        "traces": replays.traces,
+        "labels": replays.labels,
+        "fields_compared": replays.fields_compared,
+        "unobserved": replays.unobserved,
+        "diverged": replays.diverged,
+        "divergence": None if replays.divergence is None else _divergence(*replays.divergence),
+    }
+
+
+def _divergence(trace: Trace, divergence: Divergence) -> dict[str, Any]:
+    return {
+        "step": divergence.step,
+        "label": label_text(divergence.label),
+        "path": divergence.path,
+        "expected": thaw(divergence.expected),
+        "observed": thaw(divergence.observed),
+        "others": divergence.others,
+        "labels": [label_text(label) for label in trace.labels],
+    }
+
+
+def _matrix(matrix: Matrix) -> dict[str, Any]:
+    windows, outcomes = dict(matrix.windows), dict(matrix.outcomes)
+    actors = dict(enumerate(actor.name for actor in matrix.system.actors))
+    return {
+        "rows": {name: len(matrix.rows.get(window, ())) for window, name in matrix.windows},
+        "undecided": {name: len(matrix.undecided_units(window)) for window, name in matrix.windows},
+        "completions": matrix.completed,
+        "cells": [
+            {
+                "window": windows.get(window, "other"),
+                "actor": actors.get(actor, "other"),
+                "kept": kept,
+                "outcome": outcomes.get(outcome, "other"),
+                "units": len(cell.units),
+                "witness_length": None if cell.witness is None else len(cell.witness.labels),
+            }
+            for (window, actor, kept, outcome), cell in sorted(matrix.cells.items())
+        ],
+        "violated": sorted(matrix.violations),
+    }
+
+
+def _flaw(flaw: Flaw) -> dict[str, Any]:
+    return {
+        "answer": _checked(flaw.checked),
+        "labels": [] if flaw.trace is None else [label_text(label) for label in flaw.trace.labels],
+        "correct_target": _outcome(flaw.on_correct),
+        "broken_target": _outcome(flaw.on_broken),
+        "command": flaw.command,
+    }
+
+
+def _outcome(result: object) -> Any:
+    if isinstance(result, Divergence):
+        return {"diverges_at": result.step, "path": result.path}
+    return result if isinstance(result, str) or result is None else "no divergence"

@@ -1,0 +1,55 @@
+"""Progress on the terminal: what runs, how far it is, its rate and, where the end is known, an ETA.
+
+One line on standard error, rewritten at most four times a second; nothing at all where standard error is no terminal,
+so that a pipe or a log gets the report only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+
+class Progress:
+    """A part of a run: ``with Progress("replay", total) as progress: progress(done)``."""
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "") -> None:
+        self.what = what
+        self.total = total
+        self.unit = unit
+        self.started = time.monotonic()
+        self._shown = 0.0
+        self._live = sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, done: int, remark: str = "") -> None:
+        now = time.monotonic()
+        if self._live and now - self.started > 1 and now - self._shown > 0.25:
+            self._shown = now
+            sys.stderr.write(f"\r\x1b[2K{self.line(done, now - self.started, remark)}")
+            sys.stderr.flush()
+
+    def line(self, done: int, elapsed: float, remark: str = "") -> str:
+        """``replay: 512 of 1,532 traces, 180/s, 6 s left``."""
+        rate = done / elapsed if elapsed > 0 else 0.0
+        of = f" of {self.total:,}" if self.total is not None else ""
+        parts = [f"{self.what}: {done:,}{of} {self.unit}".rstrip(), f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]
+        if self.total is not None and rate > 0:
+            parts.append(f"{max(0, self.total - done) / rate:.0f} s left")
+        else:
+            parts.append(f"{elapsed:.0f} s so far")
+        return ", ".join(parts + ([remark] if remark else []))
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live and self._shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()

@@ -1,0 +1,82 @@
+"""What a command is asked about: a spec under a model, a mutant maybe, settings, one property maybe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spec.load import load_system, shipped
+
+from checker.verdict import Exit, Stop
+from spec.diagnostics import SpecError
+from spec.evaluate import Evaluator
+from spec.script import ScriptError, find_scenario, run_scenario, start_state
+from spec.source import SpecFileError
+from spec.state import Label, State
+from spec.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``arguments``: the command-line words that ask the same again (spec, model, mutant, settings)."""
+
+    path: Path
+    system: System
+    evaluator: Evaluator
+    only: str | None
+    arguments: tuple[str, ...]
+
+    def command(self, *words: str) -> str:
+        """A command line that a user can paste."""
+        return " ".join(("model-check", *words, *self.arguments))
+
+    def start(self, scenario: str | None = None) -> tuple[State, tuple[Label, ...]]:
+        """Where to search from: the named scenario's end, or the model's start. Raises Stop."""
+        try:
+            if scenario is None:
+                return start_state(self.evaluator)
+            found = find_scenario(self.evaluator, scenario)
+            if found is None:
+                known = ", ".join(s.name for s in self.system.scenarios) or "none"
+                raise Stop(Exit.USAGE, f"no scenario named {scenario} in model {self.system.model}; there are: {known}")
+            return run_scenario(self.evaluator, found)
+        except ScriptError as error:
+            raise Stop(Exit.NOT_REACHED, str(error)) from error
+
+
+def ask(
+    spec: str | None,
+    *,
+    model: str | None = None,
+    mutant: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    only: str | None = None,
+) -> Question:
+    """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file."""
+    path = shipped("raft") if spec is None else Path(spec)
+    try:
+        system = load_system(path, model=model, mutant=mutant, settings=dict(settings or {}))
+    except SpecFileError as error:
+        raise Stop(error_code(error), str(error)) from error
+    except SpecError as error:
+        code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
+        count = len(error.diagnostics)
+        raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
+    evaluator = Evaluator(system)
+    if only is not None:
+        known = [p.name for p in (*system.invariants, *system.action_invariants)]
+        if only not in known:
+            raise Stop(Exit.USAGE, f"no invariant named {only} in {path}; there are: {', '.join(known) or 'none'}")
+    words = [] if spec is None else [spec]
+    words += ["--model", system.model] if model is not None else []
+    words += ["--mutant", mutant] if mutant is not None else []
+    for name, value in (settings or {}).items():
+        words += ["--set", f"{name}={value}"]
+    words += ["--property", only] if only is not None else []
+    return Question(path, system, evaluator, only, tuple(words))
+
+
+def error_code(error: SpecFileError) -> Exit:
+    """An empty spec is a syntax error; what cannot be read is a usage error."""
+    return Exit.SYNTAX_ERROR if getattr(error, "empty", False) else Exit.USAGE

@@ -1,0 +1,78 @@
+"""Replaying many runs against an implementation: each becomes a trace, and is compared after every label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checker.tracing import Tracer
+from checker.verdict import Exit, Stop
+from spec.state import Label
+from traces.itf import write_trace
+from traces.minimise import diverging_prefix
+from traces.raft import TABLE
+from traces.replay import Divergence, Replayed, replay
+from traces.target import Target, open_target
+from traces.trace import Trace
+
+
+@dataclass(slots=True)
+class Replays:
+    """What a batch of replays came to. ``divergence``: the shortest found, with its trace cut at the divergence."""
+
+    traces: int = 0
+    labels: int = 0
+    fields_compared: int = 0
+    unobserved: dict[str, int] = field(default_factory=dict)
+    diverged: int = 0
+    divergence: tuple[Trace, Divergence] | None = None
+
+    def add(self, trace: Trace, result: Replayed | Divergence) -> None:
+        self.traces += 1
+        self.fields_compared += result.fields_compared
+        for name, count in result.unobserved.items():
+            self.unobserved[name] = self.unobserved.get(name, 0) + count
+        if isinstance(result, Replayed):
+            self.labels += result.steps
+            return
+        self.labels += result.step
+        self.diverged += 1
+        if self.divergence is None or result.step < self.divergence[1].step:
+            self.divergence = (diverging_prefix(trace, result), result)
+
+
+def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
+    """The target of that name. Raises Stop."""
+    from traces.errors import TargetNotFound
+
+    try:
+        return open_target(name, broken)
+    except TargetNotFound as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    except ValueError as error:
+        raise Stop(Exit.USAGE, f"target {name}: {error}") from error
+
+
+def replay_runs(
+    tracer: Tracer, runs: Iterable[tuple[Label, ...]], target: Target, progress: Callable[[int], None]
+) -> Replays:
+    """Replays each run from the initial state."""
+    replays = Replays()
+    for number, labels in enumerate(runs):
+        progress(number)
+        trace = tracer.trace(labels)
+        replays.add(trace, replay(trace, target, TABLE))
+    return replays
+
+
+def save(trace: Trace, folder: Path, name: str) -> Path:
+    """Writes a trace into a folder that is made if need be. Raises Stop when it cannot be written."""
+    path = folder / f"{name}.itf.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_trace(trace, path)
+    except OSError as error:
+        raise Stop(Exit.IO_ERROR, f"{path}: cannot be written: {error.strerror or error}; free space or name another "
+                   "folder with --out-itf") from error
+    return path

@@ -1,0 +1,267 @@
+"""What a person reads: the reports of the commands, as text for a terminal, a file or a pipe.
+
+rich lays out tables and leaves colour away where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from checker.checking import Checked
+from checker.coverage import Matrix
+from checker.flaw import Flaw
+from checker.job import MainJob
+from checker.question import Question
+from checker.replaying import Replays
+from checker.verdict import MEANING, Exit
+from spec.sorts import Value
+from spec.system import System
+from traces.raft import wording_for
+from traces.render.divergence import divergence_text
+from traces.render.labels import label_text
+from traces.render.text import render_rich, render_text
+from traces.replay import Divergence
+from traces.trace import Trace
+
+
+def bounds_text(system: System) -> str:
+    """The question's bounds in one line: constants, storage, budgets."""
+    parts = [f"{name}={_value(value)}" for name, value in system.constants]
+    bounds = system.bounds
+    named: Mapping[str, int | None] = {
+        "max_crashes": bounds.crashes,
+        "max_drops": bounds.drops,
+        "max_duplicates": bounds.duplicates,
+        "max_retries": bounds.retries,
+        "max_in_flight": bounds.in_flight,
+        "max_copies": bounds.copies,
+        "max_pending": bounds.pending,
+    }
+    parts += [f"storage {system.storage.value}", *(f"{name}={n}" for name, n in named.items() if n is not None)]
+    return ", ".join(parts)
+
+
+def _value(value: Value) -> str:
+    return "{" + ", ".join(value) + "}" if isinstance(value, tuple | frozenset) else str(value)
+
+
+def title(console: Console, question: Question) -> None:
+    system = question.system
+    mutant = f", mutant {system.mutant}" if system.mutant else ""
+    console.print(Text(f"{question.path.name}, model {system.model}{mutant}: {bounds_text(system)}", style="bold"))
+
+
+def cuts_text(cuts: Mapping[str, int]) -> str:
+    if not cuts:
+        return "no bound cut anything"
+    most = sorted(cuts.items(), key=lambda item: (-item[1], item[0]))
+    return "cut by a bound: " + ", ".join(f"{bound} ({count:,}×)" for bound, count in most)
+
+
+def print_trace(console: Console, trace: Trace) -> None:
+    """A counterexample, whole."""
+    wording = wording_for(trace)
+    if console.is_terminal:
+        console.print(render_rich(trace, wording))
+    else:
+        console.print(render_text(trace, wording), markup=False, highlight=False, soft_wrap=True)
+
+
+# ------------------------------------------------------------------------------------------------- check
+
+
+def print_checked(console: Console, question: Question, checked: Checked, trace: Trace | None, reproduce: str) -> None:
+    title(console, question)
+    if trace is not None:
+        print_trace(console, trace)
+        free = len(trace.labels) - checked.prefix
+        console.print(Text(f"{checked.message}: {_length(free, checked.prefix)}", style="bold red"))
+        console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)
+    if checked.distinct is not None:
+        generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""
+        console.print(
+            f"{generated}{checked.distinct:,} distinct states found, {checked.queue or 0:,} states left on queue.",
+            highlight=False,
+        )
+    if checked.cuts:
+        console.print(cuts_text(checked.cuts), highlight=False)
+    if checked.never_taken:
+        console.print(f"never enabled: {', '.join(checked.never_taken)}", highlight=False)
+    console.print(Text(verdict_of_check(question, checked), style=_style(checked.code)))
+
+
+def _length(free: int, prefix: int) -> str:
+    shortest = f"shortest: {free} label{'s' if free != 1 else ''}"
+    return f"{shortest} after the model's script of {prefix}" if prefix else shortest
+
+
+def verdict_of_check(question: Question, checked: Checked) -> str:
+    """One honest line; never "verified" for a bounded search."""
+    what = f"property {question.only}" if question.only else "any property"
+    where = f" after the script of {checked.prefix}" if checked.prefix else ""
+    within = f"{checked.engine} engine, {checked.depth} label{'s' if checked.depth != 1 else ''}{where}"
+    time = f"{checked.seconds:.1f} s"
+    match checked.code:
+        case Exit.SAFETY | Exit.DEADLOCK | Exit.EVALUATION_ERROR:
+            return f"Counterexample: {checked.message}; {within}; {time}"
+        case Exit.NOT_REACHED:
+            return f"Never reached, search complete: {', '.join(checked.unreached)}; {within}; {time}"
+        case Exit.HOLDS if checked.complete:
+            return f"No counterexample to {what}: {within}, search complete within these bounds; {time}"
+        case Exit.HOLDS:
+            return f"No counterexample to {what} within {within}; longer runs were not searched; {time}"
+        case code:
+            return f"Inconclusive ({MEANING[code]}): {checked.reason}; searched in full: {within}; {time}"
+
+
+def _style(code: Exit) -> str:
+    return "bold green" if code is Exit.HOLDS else "bold red"
+
+
+# ---------------------------------------------------------------------------------------------- main job
+
+
+def print_job(console: Console, job: MainJob) -> None:
+    title(console, job.question)
+    if job.stopped:
+        console.print(Text(f"PARTIAL REPORT ({job.stopped}): what follows is what there was by then", style="bold red"))
+    print_enumerated(console, job)
+    if job.matrix is not None:
+        print_matrix(console, job.matrix)
+    print_replays(console, "replayed interleavings", job.replays)
+    print_replays(console, "replayed completions", job.matrix_replays)
+    held = job.held
+    if held.names:
+        broken = [name for name in held.names if name in held.violated]
+        kept = len(held.names) - len(broken)
+        text = f"invariants: {kept} of {len(held.names)} held in {held.states:,} distinct states"
+        console.print(text, highlight=False)
+        for name in broken:
+            console.print(Text(f"  VIOLATED: {name} after {len(held.violated[name])} labels", style="bold red"))
+    if held.scenarios or held.unreached:
+        console.print(f"scenarios: {len(held.scenarios)} reached their goal", highlight=False)
+    for name, reason in held.unreached.items():
+        console.print(Text(f"  NOT REACHED: scenario {name}: {reason}", style="bold red"))
+    for name in held.never:
+        console.print(Text(f"  NEVER TRUE: sometimes {name}", style="bold red"))
+    if job.flaw is not None:
+        print_flaw(console, job.flaw)
+    parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in job.seconds.items())
+    console.print(f"time: {parts}", highlight=False)
+    console.print(Text(verdict_of_job(job), style=_style(job.code)))
+
+
+def print_enumerated(console: Console, job: MainJob) -> None:
+    console.print(f"enumerated by the {job.engine} engine:", highlight=False)
+    for part in job.enumerated:
+        cube = part.cube
+        state = "complete" if part.complete else f"INCOMPLETE: {part.reason}"
+        console.print(
+            f"  from {cube.scenario}: {part.crash_states:,} crash states (depth {cube.depth}), "
+            f"{len(part.interleavings):,} interleavings (depth {cube.depth}, window {cube.window}); "
+            f"{state}; {part.seconds:.1f} s",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
+    cuts: dict[str, int] = {}
+    for part in job.enumerated:
+        for bound, count in part.cuts.items():
+            cuts[bound] = cuts.get(bound, 0) + count
+    console.print(f"  {cuts_text(cuts)}", highlight=False, soft_wrap=True)
+
+
+def print_matrix(console: Console, matrix: Matrix) -> None:
+    """Windows × outcomes; only columns that hold something. A dot: not seen."""
+    shown = [(o, name) for o, name in matrix.outcomes if any(matrix.count(w, o) for w, _ in matrix.windows)]
+    table = Table(title="crash windows × outcomes (pairs of crash state and write)", box=box.SIMPLE_HEAD)
+    table.add_column("window")
+    table.add_column("crash states", justify="right")
+    for _, name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("undecided", justify="right")
+    for window, name in matrix.windows:
+        cells = [matrix.count(window, outcome) for outcome, _ in shown]
+        undecided = len(matrix.undecided_units(window))
+        row = [name, f"{len(matrix.rows.get(window, ())):,}", *(f"{n:,}" if n else "·" for n in cells)]
+        table.add_row(*row, f"{undecided:,}" if undecided else "·")
+    console.print(table)
+    console.print(
+        f"  {matrix.completed:,} completions by the spec's schedules; · = not seen (a schedule is not a search: "
+        "it does not show that a cell is unreachable)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name, witness in matrix.violations.items():
+        console.print(Text(f"  VIOLATED in a completion: {name} ({len(witness.labels)} labels)", style="bold red"))
+
+
+def print_replays(console: Console, what: str, replays: Replays, *, brief: bool = False) -> None:
+    """``brief``: the divergence has been printed already."""
+    if not replays.traces:
+        return
+    outcome = "no divergence" if not replays.diverged else f"{replays.diverged:,} DIVERGE"
+    console.print(
+        f"{what}: {replays.traces:,} traces, {replays.labels:,} labels, {replays.fields_compared:,} fields compared, "
+        f"{outcome}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name, count in sorted(replays.unobserved.items()):
+        console.print(f"  unobserved: {name} ({count:,}×)", highlight=False)
+    if replays.divergence is not None and not brief:
+        print_divergence(console, *replays.divergence, "model-check")
+
+
+def print_divergence(console: Console, trace: Trace, divergence: Divergence, command: str) -> None:
+    text = divergence_text(trace, divergence, command, wording_for(trace))
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_flaw(console: Console, flaw: Flaw) -> None:
+    """The seed's rule refuted, in a few lines."""
+    console.print()
+    console.print(Text("the seed's flaw: a new leader that commits whatever it finds in its log", style="bold"))
+    if flaw.trace is None:
+        console.print(Text(f"  NOT FOUND: {flaw.checked.reason or 'no counterexample in the bound'}", style="bold red"))
+        return
+    wording = wording_for(flaw.trace)
+    for number, label in enumerate(flaw.trace.labels, 1):
+        console.print(f"  {number:2}  {label_text(label, wording)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"  → {flaw.checked.message}", highlight=False)
+    if isinstance(flaw.on_broken, Divergence):
+        console.print(Text(f"  the target with the same rule broken DIVERGES: {flaw.on_broken.path}", style="bold red"))
+    elif isinstance(flaw.on_broken, str):
+        console.print(f"  {flaw.on_broken}", highlight=False)
+    else:
+        console.print("  replayed on the target with the same rule broken: it loses the write too", highlight=False)
+    if isinstance(flaw.on_correct, Divergence):
+        step = flaw.on_correct.step
+        where = label_text(flaw.on_correct.label, wording)
+        console.print(
+            f"  replayed on the correct target: it refuses at step {step}, {where}: {flaw.on_correct.path}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        console.print(Text("  the correct target does NOT refuse", style="bold red"))
+    console.print(f"  the whole of it: {flaw.command}", markup=False, highlight=False)
+
+
+def verdict_of_job(job: MainJob) -> str:
+    what = (
+        f"{len(job.interleavings):,} crash interleavings replayed on the implementation, "
+        f"{sum(part.crash_states for part in job.enumerated):,} crash states"
+    )
+    match job.code:
+        case Exit.HOLDS:
+            flaw = "; the seed's literal rule was refuted" if job.flaw is not None else ""
+            return f"No counterexample and no divergence within these bounds: {what}{flaw}"
+        case code:
+            return f"{MEANING[code]} (exit {int(code)}): {what}"

@@ -1,0 +1,209 @@
+"""The free part of a step: which label it is. Everything else is a function of the state and these bits.
+
+What a label does not use is pinned to zero, so that assignments of these bits and labels correspond one to one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.layout import ReadBit, pack, read, read_number, size, unpack, well_formed
+from checker.symbolic.state import Packed, Shape, SymbolicState
+from checker.symbolic.values import Atom, Message, Number, Symbolic, is_number, less, number
+from spec import state as concrete
+from spec.state import Label
+from spec.system import Rule, StorageMode
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of label: a rule (by its position in the system), or a system action."""
+
+    name: str
+    rule: Rule | None
+    uses_process: bool
+    uses_message: bool
+    uses_keep: bool = False
+
+
+def label_kinds(shape: Shape) -> tuple[Kind, ...]:
+    """Every kind of label that the system has, in the evaluator's order."""
+    system = shape.system
+    kinds = [Kind(r.name, r, r.kind is not None, r.message is not None) for r in system.rules]
+    buffered = system.storage is StorageMode.BUFFERED
+    if buffered and any(kind.has_storage for kind in system.kinds):
+        kinds.append(Kind("flush", None, True, False))
+    if any(kind.crashes for kind in system.kinds):
+        if system.bounds.crashes > 0:
+            kinds.append(Kind("crash", None, True, False, uses_keep=buffered))
+        kinds.append(Kind("restart", None, True, False))
+    if system.messages and system.network.loss:
+        kinds.append(Kind("drop", None, False, True))
+    if system.messages and system.network.duplication:
+        kinds.append(Kind("duplicate", None, False, True))
+    return tuple(kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """``is_kind``: per :class:`Kind`, whether it is chosen; ``slot_is``: per message slot of the state before."""
+
+    kind: Number
+    process: Atom
+    slot: Number
+    keep: Number
+    parameters: tuple[Bit, ...]
+    kinds: tuple[Kind, ...]
+    is_kind: tuple[Bit, ...]
+    slot_is: tuple[Bit, ...]
+    canonical: Bit
+
+    @property
+    def bits(self) -> tuple[Bit, ...]:
+        return (*self.kind.bits, *self.process.bits, *self.slot.bits, *self.keep.bits, *self.parameters)
+
+
+def choices(c: Circuit, shape: Shape, before: SymbolicState) -> Choices:
+    """New free choices for a step from this state."""
+    kinds = label_kinds(shape)
+    kind = _free_number(c, len(kinds) - 1)
+    process = Atom(tuple(c.input() for _ in range((len(shape.processes) - 1).bit_length())), shape.processes)
+    slot = _free_number(c, len(before.messages) - 1)
+    keep = _free_number(c, len(before.pending) if any(k.uses_keep for k in kinds) else 0)
+    width = max((sum(size(p.sort) for p in k.rule.parameters) for k in kinds if k.rule is not None), default=0)
+    parameters = tuple(c.input() for _ in range(width))
+    is_kind = tuple(is_number(c, kind, i) for i in range(len(kinds)))
+    conditions = [_at_most(c, kind, len(kinds) - 1), _at_most(c, slot, len(before.messages) - 1)]
+    conditions.append(_zero_unless(c, process.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_process]))
+    conditions.append(_zero_unless(c, slot.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_message]))
+    conditions.append(_zero_unless(c, keep.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_keep]))
+    for bit, k in zip(is_kind, kinds, strict=True):
+        values, used = (), 0
+        if k.rule is not None:
+            values = rule_parameters(parameters, k.rule)
+            used = sum(size(p.sort) for p in k.rule.parameters)
+            for value, parameter in zip(values, k.rule.parameters, strict=True):
+                conditions.append(c.implies(bit, _proper(c, value, parameter.sort)))
+        conditions.append(c.implies(bit, c.every(b ^ 1 for b in parameters[used:])))
+    slot_is = tuple(is_number(c, slot, j) for j in range(len(before.messages)))
+    return Choices(kind, process, slot, keep, parameters, kinds, is_kind, slot_is, c.every(conditions))
+
+
+def rule_parameters(bits: tuple[Bit, ...], rule: Rule) -> tuple[Symbolic, ...]:
+    values, at = [], 0
+    for parameter in rule.parameters:
+        values.append(unpack(bits[at : at + size(parameter.sort)], parameter.sort))
+        at += size(parameter.sort)
+    return tuple(values)
+
+
+def _proper(c: Circuit, value: Symbolic, sort: object) -> Bit:
+    """Well formed and canonical: one assignment of bits per value."""
+    from spec.sorts import Sort
+
+    of = cast(Sort, sort)
+    return c.conjunction(well_formed(c, value, of), c.every(c.same(x, y) for x, y in _raw_and_packed(c, value, of)))
+
+
+def _raw_and_packed(c: Circuit, value: Symbolic, sort: object) -> list[tuple[Bit, Bit]]:
+    from spec.sorts import Sort
+
+    of = cast(Sort, sort)
+    return list(zip(raw_bits(value), pack(c, value, of), strict=True))
+
+
+def raw_bits(value: Symbolic) -> tuple[Bit, ...]:
+    """The bits that a value was unpacked from."""
+    from checker.symbolic.values import Members, Optional, Product, Slots
+
+    match value:
+        case int():
+            return (value,)
+        case Number() | Atom():
+            return value.bits
+        case Optional():
+            return (value.present, *(raw_bits(value.value) if value.value is not None else ()))
+        case Members():
+            return tuple(value.members.values())
+        case Slots():
+            return (*value.length.bits, *(bit for slot in value.slots for bit in raw_bits(slot)))
+        case Product() | Message():
+            return tuple(bit for field in value.fields for bit in raw_bits(field))
+    raise AssertionError(type(value))
+
+
+def _free_number(c: Circuit, high: int) -> Number:
+    if high <= 0:
+        return number(0)
+    return Number(tuple(c.input() for _ in range(high.bit_length())), 0, high)
+
+
+def _at_most(c: Circuit, value: Number, high: int) -> Bit:
+    if high <= 0:
+        return TRUE
+    return less(c, Number(value.bits, 0, (1 << len(value.bits)) - 1), number(high + 1))
+
+
+def _zero_unless(c: Circuit, bits: tuple[Bit, ...], users: list[Bit]) -> Bit:
+    return c.disjunction(c.some(users), c.every(bit ^ 1 for bit in bits)) if bits else TRUE
+
+
+def picked_message(c: Circuit, chosen: Choices, before: SymbolicState) -> Packed | None:
+    """The content of the chosen slot; anything if none is chosen."""
+    if not before.messages:
+        return None
+    packed = [slot.message for slot in before.messages]
+
+    def mixed(columns: list[tuple[Bit, ...]]) -> tuple[Bit, ...]:
+        rows = list(zip(*columns, strict=True))
+        return tuple(_mixed_bit(c, chosen.slot_is, row) for row in rows)
+
+    type_bits = mixed([p.type.bits for p in packed]) if packed[0].type.bits or len(packed) == 1 else ()
+    first = packed[0]
+    return Packed(
+        Number(type_bits, first.type.low, first.type.high) if type_bits else first.type,
+        Atom(mixed([p.source.bits for p in packed]), first.source.elements),
+        Atom(mixed([p.destination.bits for p in packed]), first.destination.elements),
+        mixed([p.payload for p in packed]),
+    )
+
+
+def _mixed_bit(c: Circuit, chosen: tuple[Bit, ...], bits: tuple[Bit, ...]) -> Bit:
+    if all(bit == bits[0] for bit in bits):
+        return bits[0]
+    return c.some(c.conjunction(here, bit) for here, bit in zip(chosen, bits, strict=True))
+
+
+def read_label(shape: Shape, chosen: Choices, before: SymbolicState, bit: ReadBit) -> Label:
+    """The label that a model chose."""
+    kind = chosen.kinds[read_number(chosen.kind, bit)]
+    process = shape.processes[_read_code(chosen.process.bits, bit)] if kind.uses_process else None
+    message = None
+    if kind.uses_message:
+        message = read_packed(shape, before.messages[read_number(chosen.slot, bit)].message, bit)
+    arguments: tuple[object, ...] = (read_number(chosen.keep, bit),) if kind.uses_keep else ()
+    if kind.rule is not None:
+        values = rule_parameters(chosen.parameters, kind.rule)
+        arguments = tuple(read(v, p.sort, bit) for v, p in zip(values, kind.rule.parameters, strict=True))
+    return Label(kind.name, process, arguments, message)
+
+
+def read_packed(shape: Shape, packed: Packed, bit: ReadBit) -> concrete.Message:
+    sort = shape.system.messages[read_number(packed.type, bit) if packed.type.low != packed.type.high else packed.type.low]
+    values = []
+    at = 0
+    for _, of in sort.fields:
+        values.append(read(unpack(packed.payload[at : at + size(of)], of), of, bit))
+        at += size(of)
+    source = shape.processes[_read_code(packed.source.bits, bit)]
+    destination = shape.processes[_read_code(packed.destination.bits, bit)]
+    return (sort.name, source, destination, *values)
+
+
+def _read_code(bits: tuple[Bit, ...], bit: ReadBit) -> int:
+    return sum(1 << i for i, b in enumerate(bits) if bit(b))
+
+
+__all__ = ["FALSE", "Choices", "Kind", "choices", "label_kinds", "picked_message", "read_label"]

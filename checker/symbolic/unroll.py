@@ -1,0 +1,59 @@
+"""A run of symbolic steps from a concrete state, as long as asked for."""
+
+from __future__ import annotations
+
+from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.expressions import Frame
+from checker.symbolic.state import Shape, SymbolicState
+from checker.symbolic.transition import Step, step
+from spec.sorts import Sort, Value
+from spec.state import State
+from spec.system import Expr, System
+
+
+class Unrolling:
+    """``states[i]`` is the state after ``steps[:i]``; since the start is concrete, the first steps fold to little."""
+
+    def __init__(self, system: System, start: State) -> None:
+        self.circuit = Circuit()
+        self.shape = Shape(system)
+        self.states: list[SymbolicState] = [self.shape.of_state(self.circuit, start)]
+        self.steps: list[Step] = []
+
+    def extend_to(self, length: int) -> None:
+        while len(self.steps) < length:
+            following = step(self.circuit, self.shape, self.states[-1])
+            self.steps.append(following)
+            self.states.append(following.after)
+
+    def holds(self, expression: Expr, position: int, bound: dict[str, tuple[Value, Sort]] | None = None) -> tuple[Bit, Bit]:
+        """A property of the state after ``position`` steps: whether it is true, and whether its evaluation fails."""
+        return holds(self.circuit, self.shape, self.states[position], expression, bound)
+
+    def step_holds(self, expression: Expr, position: int) -> tuple[Bit, Bit]:
+        """An action invariant of step ``position`` (0 is the first)."""
+        taken = self.steps[position]
+        frame = Frame(self.circuit, self.shape, taken.after)
+        frame.old = Frame(self.circuit, self.shape, taken.before)
+        frame.label_is = taken.label_is
+        value = frame.boolean(expression)
+        return value, frame.error
+
+
+def holds(
+    c: Circuit,
+    shape: Shape,
+    state: SymbolicState,
+    expression: Expr,
+    bound: dict[str, tuple[Value, Sort]] | None = None,
+) -> tuple[Bit, Bit]:
+    """Whether a property is true of a state, and whether its evaluation fails. ``bound``: names with their values."""
+    from checker.symbolic.values import constant
+
+    frame = Frame(c, shape, state)
+    for name, (value, sort) in (bound or {}).items():
+        frame.local[name] = constant(value, sort)
+    return frame.boolean(expression), frame.error
+
+
+__all__ = ["FALSE", "TRUE", "Unrolling", "holds"]

@@ -1,0 +1,226 @@
+"""From a ``.spec`` file to a :class:`System`: parse, resolve, type and lower, under a model and maybe a mutant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from spec.diagnostics import Diagnostic, Severity, SpecError
+from spec.lower import MutantName, lower
+from spec.mutate import mutated
+from spec.parse import parse_text
+from spec.resolve import Declarations, resolve
+from spec.source import SourceError, read_source
+from spec.syntax import Declaration, ModelDeclaration, MutantDeclaration, Setting
+from spec.system import Place, System
+from spec.type_models import dummy_model, parse_override
+from spec.type_report import Report, close_to, did_you_mean, listed
+
+SET_OPTION = "--set"  # the "file" that the overrides of a model's settings stand in
+
+# Beside a syntax error, only what the declaration that could not be parsed cannot have caused.
+_BESIDE_SYNTAX_ERRORS = frozenset(
+    (
+        "S202",
+        "S212",
+        "S301",
+        "S302",
+        "S303",
+        "S304",
+        "S307",
+        "S309",
+        "S312",
+        "S406",
+        "S407",
+        "S408",
+        "S409",
+        "S410",
+        "S413",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec file. ``mutants``: its own, and those of the folder ``mutants`` beside it. ``sources``: to quote from."""
+
+    path: Path
+    spec: str
+    models: tuple[str, ...]
+    mutants: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, str]
+
+
+def load_file(path: Path | str) -> Loaded:
+    """What the file offers and what is wrong with it. Raises SourceError if it cannot be read."""
+    path = Path(path)
+    text = read_source(path)
+    declarations = parse_text(text, str(path))[0].declarations
+    return Loaded(
+        path=path,
+        spec=path.stem,
+        models=tuple(d.name for d in declarations if isinstance(d, ModelDeclaration)),
+        mutants=_mutants(path, declarations),
+        diagnostics=check_text(text, str(path)),
+        sources={str(path): text},
+    )
+
+
+def load_system(
+    path: Path | str,
+    *,
+    model: str | None = None,
+    mutant: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> System:
+    """The spec under a model (the first that it declares, if none is named), with a mutant applied and settings
+    overridden. Raises SpecError with every error of the file, SourceError if a file cannot be read."""
+    path = Path(path)
+    text = read_source(path)
+    sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in (settings or {}).items())}
+    _raise_errors(check_text(text, str(path)), sources)
+    report = Report()
+    declarations = parse_text(text, str(path))[0].declarations
+    applied = None
+    if mutant is not None:
+        found = _find_mutant(path, declarations, mutant, sources, report)
+        if found is not None:
+            declaration, others = found
+            applied = MutantName(mutant, tuple(name for name, _ in declaration.breaks))
+            declarations = mutated((*declarations, *others), declaration, report)
+    resolved = resolve(path.stem, declarations, report)
+    overrides = _overrides(settings or {}, resolved, report)
+    chosen = _choose(resolved, model, path, report)
+    _raise_errors(report.diagnostics, sources)
+    assert chosen is not None
+    system = lower(resolved, chosen, overrides, applied, report)
+    _raise_errors(report.diagnostics, sources)
+    return system
+
+
+def shipped(name: str) -> Path:
+    """The path of a spec that comes with the package: ``spec/models/NAME.spec``."""
+    return Path(str(files("spec").joinpath("models", f"{name}.spec")))
+
+
+@lru_cache(maxsize=64)
+def check_text(text: str, file: str) -> tuple[Diagnostic, ...]:
+    """All that is wrong with a file under each of its models and mutants, in source order."""
+    parsed, syntax = parse_text(text, file)
+    diagnostics = list(syntax)
+    broken = any(d.severity is Severity.ERROR for d in syntax)
+    mutants = [d for d in parsed.declarations if isinstance(d, MutantDeclaration)]
+    rest = tuple(d for d in parsed.declarations if not isinstance(d, MutantDeclaration))
+    own = [mutant for mutant in mutants if mutant.of == Path(file).stem]
+    if rest and len(own) == len(mutants):
+        diagnostics += _checked_under_all(Path(file).stem, parsed.declarations)
+    for mutant in mutants:
+        if not broken and not any(d.severity is Severity.ERROR for d in diagnostics):
+            diagnostics += _checked_mutant(mutant, rest, file)
+    return _in_order(d for d in diagnostics if not broken or d.code[:2] == "S1" or d.code in _BESIDE_SYNTAX_ERRORS)
+
+
+def _checked_under_all(spec: str, declarations: tuple[Declaration, ...]) -> tuple[Diagnostic, ...]:
+    report = Report()
+    resolved = resolve(spec, declarations, report)
+    for model in tuple(resolved.models.values()) or (dummy_model(resolved),):
+        lower(resolved, model, (), None, report)
+    return report.diagnostics
+
+
+def _checked_mutant(mutant: MutantDeclaration, rest: tuple[Declaration, ...], file: str) -> tuple[Diagnostic, ...]:
+    """What is wrong with a mutant applied to its base: this file, or the one beside it or above its folder."""
+    report = Report()
+    base = rest
+    if mutant.of != Path(file).stem:
+        paths = [folder / f"{mutant.of}.spec" for folder in (Path(file).parent.parent, Path(file).parent)]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            message = f"there is no spec `{mutant.of}` beside this file or above its folder"
+            report.error("S511", mutant.place, message, "a mutant stands in mutants/NAME.spec beside its spec")
+            return report.diagnostics
+        base = (*parse_text(read_source(path), str(path))[0].declarations, *rest)
+    changed = mutated(base, mutant, report)
+    return (*report.diagnostics, *_checked_under_all(mutant.of, changed)) if changed else report.diagnostics
+
+
+def _in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """One diagnostic for a code at a place: under each model the same mistake is found again, with other numbers."""
+    found: dict[tuple[str, Place], Diagnostic] = {}
+    for diagnostic in diagnostics:
+        found.setdefault((diagnostic.code, diagnostic.place), diagnostic)
+    return tuple(sorted(found.values(), key=lambda d: (d.place, d.code)))
+
+
+def _raise_errors(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
+    ordered = _in_order(diagnostics)
+    if any(d.severity is Severity.ERROR for d in ordered):
+        raise SpecError(ordered, sources)
+
+
+# ------------------------------------------------------------------------------------ models and mutants
+
+
+def _choose(declarations: Declarations, name: str | None, path: Path, report: Report) -> ModelDeclaration | None:
+    models = declarations.models
+    place = Place(str(path), 1, 1)
+    if not models:
+        report.error(
+            "S513", place, "the spec declares no model, so its constants have no values", "write `model NAME:`"
+        )
+        return None
+    if name is None:
+        return next(iter(models.values()))
+    if name not in models:
+        hint = did_you_mean(name, models, f"the models are {listed(models)}")
+        report.error("S506", place, f"there is no model `{name}`; the models are {listed(models)}", hint)
+        return None
+    return models[name]
+
+
+def _overrides(settings: Mapping[str, str], declarations: Declarations, report: Report) -> tuple[Setting, ...]:
+    found = []
+    for line, (name, value) in enumerate(settings.items(), 1):
+        setting = parse_override(name, value, Place(SET_OPTION, line, 1, len(name) + 1 + len(value)), report)
+        if setting is not None:
+            found.append(setting)
+    return tuple(found)
+
+
+def _find_mutant(
+    path: Path, declarations: tuple[Declaration, ...], name: str, sources: dict[str, str], report: Report
+) -> tuple[MutantDeclaration, tuple[Declaration, ...]] | None:
+    """The mutant, from the file itself or from ``mutants/NAME.spec``, and what else that file declares."""
+    for declaration in declarations:
+        if isinstance(declaration, MutantDeclaration) and declaration.name == name:
+            return declaration, ()
+    beside = path.parent / "mutants" / f"{name}.spec"
+    if name in _mutants(path, declarations) and beside.is_file():
+        sources[str(beside)] = read_source(beside)
+        parsed, syntax = parse_text(sources[str(beside)], str(beside))
+        _raise_errors(syntax, sources)
+        others = tuple(d for d in parsed.declarations if not isinstance(d, MutantDeclaration))
+        for declaration in parsed.declarations:
+            if isinstance(declaration, MutantDeclaration) and declaration.name == name:
+                return declaration, others
+    known = _mutants(path, declarations)
+    message = f"there is no mutant `{name}` of {path.stem}; the mutants are {listed(known)}"
+    report.error("S507", Place(str(path), 1, 1), message, close_to(name, known))
+    return None
+
+
+def _mutants(path: Path, declarations: tuple[Declaration, ...]) -> tuple[str, ...]:
+    """The file's own mutants, then those of the folder beside it that are of this spec."""
+    found = {d.name: None for d in declarations if isinstance(d, MutantDeclaration) and d.of == path.stem}
+    for beside in sorted((path.parent / "mutants").glob("*.spec")):
+        try:
+            parsed = parse_text(read_source(beside), str(beside))[0].declarations
+        except SourceError:
+            continue
+        names = [d.name for d in parsed if isinstance(d, MutantDeclaration) and d.of == path.stem]
+        found |= dict.fromkeys(name for name in names if name == beside.stem)
+    return tuple(found)

@@ -1,0 +1,81 @@
+"""Who may import whom (ARCHITECTURE.md): the walls that keep two texts of Raft independent of each other."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = frozenset({"spec", "refimpl", "checker", "traces"})
+MAY = {
+    "spec": frozenset(),
+    "traces": frozenset(),
+    "refimpl": frozenset({"traces"}),
+    "checker": frozenset({"spec", "traces"}),
+}
+ONLY_IN = {  # module → where it may be imported, as path prefixes
+    "lark": ("spec/parse",),
+    "z3": ("checker/symbolic/",),
+    "os": ("refimpl/disk.py", "checker/", "spec/", "traces/"),
+    "asyncio": (),
+    "random": (),
+}
+
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize("package", sorted(MAY))
+def test_a_package_imports_only_what_the_map_allows(package: str) -> None:
+    assert files(package)
+    for path in files(package):
+        others = set(imported(path)) & OURS - {package}
+        assert others <= MAY[package], f"{path.relative_to(ROOT)} imports {sorted(others - MAY[package])}"
+
+
+@pytest.mark.parametrize("module", sorted(ONLY_IN))
+def test_a_module_is_imported_only_where_the_map_allows(module: str) -> None:
+    for package in sorted(OURS):
+        for path in files(package):
+            name = path.relative_to(ROOT).as_posix()
+            if module in imported(path):
+                assert name.startswith(ONLY_IN[module]), f"{name} imports {module}"
+
+
+def test_nothing_outside_the_models_and_the_replay_table_knows_the_word_raft() -> None:
+    allowed = ("traces/raft.py", "checker/flaw.py", "checker/cli.py")
+    for package in ("spec", "checker", "traces"):
+        for path in files(package):
+            name = path.relative_to(ROOT).as_posix()
+            code = path.read_text(encoding="utf-8")
+            words = {node.id.lower() for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+            if not name.startswith(allowed):
+                assert not any(word in ("raft", "appendentries", "requestvote") for word in words), name
+
+
+def test_help_does_not_import_the_heavy_libraries() -> None:
+    code = (
+        "import sys\n"
+        "from checker.cli import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "heavy = {'z3', 'lark', 'msgspec', 'rich', 'llvmlite'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "Exit codes" in done.stdout
