@@ -65,7 +65,7 @@ def check(
     if engine == "reference":
         checked = _reference(question, max_steps, timeout, scenario, deadlock)
     else:
-        from checker.symbolic_check import check_symbolic
+        from checker.symbolic_search import check_symbolic
 
         checked = check_symbolic(question, DEFAULT_STEPS if max_steps is None else max_steps, timeout, scenario)
     checked.seconds = time.monotonic() - started

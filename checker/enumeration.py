@@ -103,7 +103,7 @@ def enumerate_cube(
         if engine == "reference":
             enumerate_reference(question, cube, report, found)
         else:
-            from checker.symbolic.enumerate import enumerate_symbolic
+            from checker.symbolic_search import enumerate_symbolic
 
             enumerate_symbolic(question, cube, report, found, timeout)
     except KeyboardInterrupt:

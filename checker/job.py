@@ -135,7 +135,7 @@ def _counter(progress: Progress) -> Callable[[str, int], None]:
 def _replay(job: MainJob, target: Target) -> None:
     runs = [i.until + i.labels for i in job.interleavings]
     with _timed(job, "replay"), Progress("replay", len(runs), "traces") as progress:
-        job.replays = replay_runs(Tracer(job.question.evaluator), runs, target, progress)
+        replay_runs(Tracer(job.question.evaluator), runs, target, progress, job.replays)
 
 
 def _complete(job: MainJob, target: Target | None) -> None:
@@ -150,7 +150,7 @@ def _complete(job: MainJob, target: Target | None) -> None:
         return
     witnesses = [cell.witness.labels for cell in job.matrix.cells.values() if cell.witness is not None]
     with _timed(job, "replay"), Progress("replay completions", len(witnesses), "traces") as progress:
-        job.matrix_replays = replay_runs(Tracer(job.question.evaluator), witnesses, target, progress)
+        replay_runs(Tracer(job.question.evaluator), witnesses, target, progress, job.matrix_replays)
 
 
 def _invariants(job: MainJob) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
-from spec.state import Label
+from spec.state import Label, State
+from traces.forest import Branch, Replayer, Restorable
 from traces.itf import write_trace
 from traces.minimise import diverging_prefix
 from traces.raft import TABLE
@@ -55,15 +56,59 @@ def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
 
 
 def replay_runs(
-    tracer: Tracer, runs: Iterable[tuple[Label, ...]], target: Target, progress: Callable[[int], None]
-) -> Replays:
-    """Replays each run from the initial state."""
-    replays = Replays()
-    for number, labels in enumerate(runs):
-        progress(number)
-        trace = tracer.trace(labels)
-        replays.add(trace, replay(trace, target, TABLE))
-    return replays
+    tracer: Tracer, runs: Iterable[tuple[Label, ...]], target: Target, progress: Callable[[int], None], into: Replays
+) -> None:
+    """Replays each run from the initial state; adds to ``into``, which an interruption leaves as far as it came. What
+    runs share is performed once if the target can be put back (``traces.forest``)."""
+    if not isinstance(target, Restorable):
+        for number, labels in enumerate(runs):
+            progress(number)
+            trace = tracer.trace(labels)
+            into.add(trace, replay(trace, target, TABLE))
+        return
+    root = _Node()
+    for labels in runs:
+        root.insert(labels)
+    replayer = Replayer(target, TABLE)
+    try:
+        for done in replayer.replay(_branch(tracer, root, tracer.evaluator.initial_states()[0], None)):
+            progress(done)
+    finally:
+        forest = replayer.forest
+        into.traces += forest.runs
+        into.labels += forest.labels
+        into.fields_compared += forest.fields_compared
+        into.diverged += forest.diverged
+        for name, count in forest.unobserved.items():
+            into.unobserved[name] = into.unobserved.get(name, 0) + count
+        if forest.shortest is not None:
+            states, divergence = forest.shortest
+            system = tracer.system
+            trace = Trace(system.spec, system.model, system.mutant, states)
+            into.divergence = (diverging_prefix(trace, divergence), divergence)
+
+
+@dataclass(slots=True)
+class _Node:
+    """Runs as a tree of labels. ``runs``: how many end here or below."""
+
+    runs: int = 0
+    children: dict[Label, _Node] = field(default_factory=dict)
+
+    def insert(self, labels: tuple[Label, ...]) -> None:
+        node = self
+        node.runs += 1
+        for label in labels:
+            node = node.children.setdefault(label, _Node())
+            node.runs += 1
+
+
+def _branch(tracer: Tracer, node: _Node, state: State, label: Label | None) -> Branch:
+    def children() -> Iterator[Branch]:
+        for following, child in node.children.items():
+            yield _branch(tracer, child, tracer.evaluator.successor(state, following), following)
+
+    return Branch(tracer.trace_state(label, state), node.runs, children())
 
 
 def save(trace: Trace, folder: Path, name: str) -> Path:

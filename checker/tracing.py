@@ -84,6 +84,10 @@ class Tracer:
             self.system.spec, self.system.model, self.system.mutant, tuple(states), freeze_map(meta or {})
         )
 
+    def trace_state(self, label: Label | None, state: State) -> TraceState:
+        """A state with the label that led to it."""
+        return TraceState(None if label is None else self.label(label), self.variables(state))
+
     def label(self, label: Label) -> TraceLabel:
         arguments: tuple[tuple[str, Value], ...]
         if label.rule in self._parameters:

@@ -168,7 +168,7 @@ class Raft:
 
     def _step_down(self) -> None:
         # Whether the entries of those who wait will be committed is another leader's affair now.
-        self._effects.abandon = isinstance(self.role, Leader)
+        self._effects.abandon |= isinstance(self.role, Leader)
         self.role = Follower()
 
     def _campaign(self) -> None:

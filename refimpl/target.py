@@ -5,6 +5,7 @@ It satisfies the Target protocol of the traces package by its shape. Time, netwo
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 
 from refimpl.disk import SimulatedDisk
@@ -42,6 +43,14 @@ class RefimplTarget:
             member: Node(Config(member, members, self._broken), SimulatedDisk(f"disk of {member}"))
             for member in members
         }
+
+    def snapshot(self) -> bytes:
+        """The whole cluster, so that a driver can try what comes next more than once."""
+        return pickle.dumps(self._nodes, pickle.HIGHEST_PROTOCOL)
+
+    def restore(self, snapshot: bytes) -> None:
+        """The cluster as it was when the snapshot was taken."""
+        self._nodes = pickle.loads(snapshot)
 
     def campaign(self, server: str) -> list[Plain]:
         """The election timer fires; a leader has none and does nothing."""

@@ -131,7 +131,7 @@ class Evaluator:
 
     def candidates(self, state: State) -> Iterator[Label]:
         """Labels that may be enabled: every enabled one is among them. Order: the rules as declared, then flush,
-        crash, restart, drop, duplicate; within a rule by process, parameters, message."""
+        crash, restart, drop, duplicate; within an action by process and parameters, within a handler by message."""
         for name in (*self._named, "flush", "crash", "restart", "drop", "duplicate"):
             yield from self.candidates_of(state, name)
 
@@ -139,9 +139,7 @@ class Evaluator:
         """The candidates of one rule or system action."""
         match rule:
             case "flush":
-                buffered = self.system.storage is StorageMode.BUFFERED
-                pending = [p for p in self._crashing if state.pending[self.index[p]]]
-                yield from (Label("flush", process) for process in pending if buffered)
+                yield from (Label("flush", p) for i, p in enumerate(self.processes) if state.pending[i])
             case "crash":
                 yield from self._crash_labels(state)
             case "restart":
@@ -160,11 +158,9 @@ class Evaluator:
             for message in self._messages(state):
                 if message[0] == rule.message.name and state.up[self.index[message[2]]]:
                     yield from (Label(rule.name, message[2], choice, message) for choice in compiled.choices)
-        elif rule.kind is None:
-            yield from (Label(rule.name, None, choice) for choice in compiled.choices)
         else:
-            for process in self.system.kind(rule.kind).sort.elements:
-                if state.up[self.index[process]]:
+            for process in compiled.processes:
+                if process is None or state.up[self.index[process]]:
                     yield from (Label(rule.name, process, choice) for choice in compiled.choices)
 
     def _crash_labels(self, state: State) -> Iterator[Label]:

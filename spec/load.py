@@ -21,6 +21,8 @@ from spec.type_report import Report, close_to, did_you_mean, listed
 
 SET_OPTION = "--set"  # the "file" that the overrides of a model's settings stand in
 
+_parse = lru_cache(maxsize=64)(parse_text)
+
 # Beside a syntax error, only what the declaration that could not be parsed cannot have caused.
 _BESIDE_SYNTAX_ERRORS = frozenset(
     (
@@ -59,7 +61,7 @@ def load_file(path: Path | str) -> Loaded:
     """What the file offers and what is wrong with it. Raises SourceError if it cannot be read."""
     path = Path(path)
     text = read_source(path)
-    declarations = parse_text(text, str(path))[0].declarations
+    declarations = _parse(text, str(path))[0].declarations
     return Loaded(
         path=path,
         spec=path.stem,
@@ -77,19 +79,21 @@ def load_system(
     mutant: str | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> System:
-    """The spec under a model (the first that it declares, if none is named), with a mutant applied and settings
-    overridden. Raises SpecError with every error of the file, SourceError if a file cannot be read."""
+    """The spec under a model (if none is named: the first that a mutant's own file declares, else the spec's first),
+    with a mutant applied and settings overridden. Raises SpecError with every error of the file, SourceError if a file cannot be read."""
     path = Path(path)
     text = read_source(path)
     sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in (settings or {}).items())}
     _raise_errors(check_text(text, str(path)), sources)
     report = Report()
-    declarations = parse_text(text, str(path))[0].declarations
+    declarations = _parse(text, str(path))[0].declarations
     applied = None
     if mutant is not None:
         found = _find_mutant(path, declarations, mutant, sources, report)
         if found is not None:
             declaration, others = found
+            if model is None:  # a mutant's own model shows it best
+                model = next((d.name for d in others if isinstance(d, ModelDeclaration)), None)
             applied = MutantName(mutant, tuple(name for name, _ in declaration.breaks))
             declarations = mutated((*declarations, *others), declaration, report)
     resolved = resolve(path.stem, declarations, report)
@@ -110,7 +114,7 @@ def shipped(name: str) -> Path:
 @lru_cache(maxsize=64)
 def check_text(text: str, file: str) -> tuple[Diagnostic, ...]:
     """All that is wrong with a file under each of its models and mutants, in source order."""
-    parsed, syntax = parse_text(text, file)
+    parsed, syntax = _parse(text, file)
     diagnostics = list(syntax)
     broken = any(d.severity is Severity.ERROR for d in syntax)
     mutants = [d for d in parsed.declarations if isinstance(d, MutantDeclaration)]
@@ -143,7 +147,7 @@ def _checked_mutant(mutant: MutantDeclaration, rest: tuple[Declaration, ...], fi
             message = f"there is no spec `{mutant.of}` beside this file or above its folder"
             report.error("S511", mutant.place, message, "a mutant stands in mutants/NAME.spec beside its spec")
             return report.diagnostics
-        base = (*parse_text(read_source(path), str(path))[0].declarations, *rest)
+        base = (*_parse(read_source(path), str(path))[0].declarations, *rest)
     changed = mutated(base, mutant, report)
     return (*report.diagnostics, *_checked_under_all(mutant.of, changed)) if changed else report.diagnostics
 
@@ -201,7 +205,7 @@ def _find_mutant(
     beside = path.parent / "mutants" / f"{name}.spec"
     if name in _mutants(path, declarations) and beside.is_file():
         sources[str(beside)] = read_source(beside)
-        parsed, syntax = parse_text(sources[str(beside)], str(beside))
+        parsed, syntax = _parse(sources[str(beside)], str(beside))
         _raise_errors(syntax, sources)
         others = tuple(d for d in parsed.declarations if not isinstance(d, MutantDeclaration))
         for declaration in parsed.declarations:
@@ -218,7 +222,7 @@ def _mutants(path: Path, declarations: tuple[Declaration, ...]) -> tuple[str, ..
     found = {d.name: None for d in declarations if isinstance(d, MutantDeclaration) and d.of == path.stem}
     for beside in sorted((path.parent / "mutants").glob("*.spec")):
         try:
-            parsed = parse_text(read_source(beside), str(beside))[0].declarations
+            parsed = _parse(read_source(beside), str(beside))[0].declarations
         except SourceError:
             continue
         names = [d.name for d in parsed if isinstance(d, MutantDeclaration) and d.of == path.stem]

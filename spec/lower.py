@@ -33,7 +33,6 @@ from spec.type_report import Report, did_you_mean, listed
 from spec.type_scenarios import Patterns
 from spec.type_scope import MODEL, PROPERTY, RULE, STEP_PROPERTY, LeftOut, Names, Permissions, Scope
 from spec.type_settle import settled
-from spec.type_sorts import described, domain_size
 from spec.type_statements import Acting, statements
 from spec.typecheck import expression
 
@@ -155,9 +154,8 @@ class _Lowering:
         parameters = []
         for parameter in declaration.parameters:
             sort = self.environment.sort_of(parameter.type)
-            if sort is not None and domain_size(sort) is None:
-                message = f"{described(sort)} has no finite set of values to choose `{parameter.name}` from"
-                self.report.error("S310", parameter.place, message, "use a range, an enum, bool or a set constant")
+            if sort is not None:
+                self.environment.enumerable(sort, parameter.place, f"to choose `{parameter.name}` from")
             unique = names.fresh(parameter.name)
             locals_[parameter.name] = None if sort is None else Local(unique, sort)
             if sort is not None:
@@ -235,11 +233,8 @@ class _Lowering:
         if declared is None:
             return None
         sort = self.environment.sort_of(declared.type)
-        if sort is not None and domain_size(sort) is None:
-            message = f"{described(sort)} has no finite set of values to track"
-            self.report.error(
-                "S310", declared.place, message, "track a range, an enum, a set constant or a record of these"
-            )
+        if sort is not None:
+            self.environment.enumerable(sort, declared.place, "to track")
         return None if sort is None else Track(declared.name, sort)
 
     def tracked(self, track: Track | None) -> dict[str, Local | None]:

@@ -23,20 +23,19 @@ from spec.sorts import (
 )
 from spec.syntax import (
     AppliedType,
-    CallStatement,
     Expression,
     FieldDeclaration,
     HandlerDeclaration,
     Name,
     NameType,
     RangeType,
-    SendStatement,
     TypeExpression,
 )
 from spec.system import Place, Storage
+from spec.type_messages import receivers, senders
 from spec.type_report import Report, did_you_mean
-from spec.type_sorts import ANY_MESSAGE, ANY_PROCESS, described, domain_size
-from spec.type_walk import names_in, statements_in
+from spec.type_sorts import ANY_MESSAGE, ANY_PROCESS, LARGEST_SET_OF_VALUES, described, domain_size
+from spec.type_walk import names_in
 
 ConstantValue: TypeAlias = int | bool | tuple[str, ...]
 
@@ -98,6 +97,19 @@ class Environment:
     def any_message(self) -> MessageSort:
         """The sort of a message of any type."""
         return MessageSort(ANY_MESSAGE, self.any_process, self.any_process, ())
+
+    def enumerable(self, sort: Sort, place: Place, purpose: str) -> bool:
+        """Whether all values of the sort can be gone through, as ``purpose`` wants; reports S310 or S510 if not."""
+        size = domain_size(sort)
+        if size is None:
+            message = f"{described(sort)} has no finite set of values {purpose}"
+            self.report.error("S310", place, message, "use a range, an enum, a set constant, or a record of these")
+            return False
+        if size > LARGEST_SET_OF_VALUES:
+            message = f"{described(sort)} has more than {LARGEST_SET_OF_VALUES} values, too many {purpose}"
+            self.report.error("S510", place, message, "lower the model's constants, or use a smaller type")
+            return False
+        return True
 
     def stored_kinds(self, *, crashing: bool) -> tuple[str, ...]:
         """The process kinds with storage; ``crashing``: without those that never crash."""
@@ -227,9 +239,7 @@ class Environment:
                 return None if of is None or capacity is None else SeqSort(of, capacity)
             case _:
                 value = self._argument(arguments[1])
-                if of is not None and domain_size(of) is None:
-                    message = f"{described(of)} has no finite set of values, so it cannot be a map's key"
-                    self.report.error("S310", type_.place, message, "use a range, an enum or a set constant")
+                if of is not None and not self.enumerable(of, type_.place, "to be a map's keys"):
                     return None
                 return None if of is None or value is None else MapSort(of, value)
 
@@ -259,10 +269,10 @@ class Environment:
     # --------------------------------------------------------------------------------------------- messages
 
     def _resolve_messages(self) -> None:
-        senders, receivers = self._senders(), self._receivers()
+        sent, received = senders(self.declarations), receivers(self.declarations)
         for name, message in self.declarations.messages.items():
             fields = self._fields(message.fields)
-            kinds = receivers.get(name, {})
+            kinds = received.get(name, {})
             if len(kinds) > 1:
                 first, second = list(kinds)[:2]
                 self.report.error(
@@ -271,7 +281,7 @@ class Environment:
                     f"`{name}` is received by {first} and by {second}; a message goes to one kind of process",
                     "declare a message for each kind",
                 )
-            if not kinds and name in senders:
+            if not kinds and name in sent:
                 self.report.error(
                     "S214",
                     message.place,
@@ -279,39 +289,6 @@ class Environment:
                     f"write a handler: `on {name} m:`",
                 )
             if fields is not None:
-                source = self.union(tuple(senders.get(name, self.declarations.processes)))
+                source = self.union(tuple(sent.get(name, self.declarations.processes)))
                 destination = self.union(tuple(kinds)[:1] or tuple(self.declarations.processes))
                 self.messages[name] = MessageSort(name, source, destination, fields)
-
-    def _senders(self) -> dict[str, dict[str, None]]:
-        """Message → the kinds of process that send it, in declaration order; procs count for their callers."""
-        sent: dict[str, dict[str, None]] = {}
-        members = [(rule.kind, rule.declaration.body) for rule in self.declarations.rules.values()]
-        members += [(kind, flush.body) for kind, flush in self.declarations.flushes.items()]
-        members += [(proc.kind, proc.declaration.body) for proc in self.declarations.procs.values() if proc.kind]
-        for kind in self.declarations.processes:
-            for owner, body in members:
-                if owner == kind:
-                    self._collect(body, kind, sent, set())
-        return sent
-
-    def _collect(self, body: tuple[object, ...], kind: str, sent: dict[str, dict[str, None]], seen: set[str]) -> None:
-        for statement in statements_in(body):
-            if isinstance(statement, SendStatement):
-                sent.setdefault(statement.message.name, {})[kind] = None
-            elif isinstance(statement, CallStatement) and statement.call.name not in seen:
-                proc = self.declarations.procs.get(statement.call.name)
-                if proc is not None:
-                    self._collect(proc.declaration.body, kind, sent, seen | {statement.call.name})
-
-    def _receivers(self) -> dict[str, dict[str, Place]]:
-        """Message → the kinds that receive it. `on any` receives what its kind receives, and what nobody else does."""
-        received: dict[str, dict[str, Place]] = {}
-        for rule in self.declarations.rules.values():
-            if isinstance(rule.declaration, HandlerDeclaration) and rule.kind and rule.declaration.message != "any":
-                received.setdefault(rule.declaration.message, {}).setdefault(rule.kind, rule.declaration.place)
-        for rule in self.declarations.rules.values():
-            if isinstance(rule.declaration, HandlerDeclaration) and rule.kind and rule.declaration.message == "any":
-                for message in self.declarations.messages:
-                    received.setdefault(message, {rule.kind: rule.declaration.place})
-        return received

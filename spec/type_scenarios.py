@@ -31,7 +31,7 @@ from spec.type_constants import constant_value
 from spec.type_environment import Environment
 from spec.type_report import close_to, did_you_mean, listed
 from spec.type_scope import PROPERTY, SCENARIO, LeftOut, Names, Scope
-from spec.type_sorts import described, domain_size
+from spec.type_sorts import described
 from spec.typecheck import expression
 from spec.values import EvaluationError, contains, show
 
@@ -207,9 +207,8 @@ class Patterns:
         parameters = []
         for declared in node.parameters:
             sort = self.environment.sort_of(declared.type)
-            if sort is not None and domain_size(sort) is None:
-                message = f"{described(sort)} has no finite set of values to choose `{declared.name}` from"
-                self._error("S310", declared.place, message, "use a range, an enum, bool or a set constant")
+            if sort is not None:
+                self.environment.enumerable(sort, declared.place, f"to choose `{declared.name}` from")
             unique, scope = scope.bind(declared.name, sort)
             if sort is not None:
                 parameters.append(Parameter(unique, sort))

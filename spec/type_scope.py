@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from spec.resolve import close_names
-from spec.sorts import AtomSort, BoolSort, IntSort, OptionalSort, Sort
+from spec.sorts import AtomSort, BoolSort, IntSort, OptionalSort, SetSort, Sort
 from spec.syntax import Conditional, Expression, NoneLiteral, SeqDisplay, SetDisplay
 from spec.system import Checked, Expr, Literal, Local, Place
 from spec.type_environment import Environment
@@ -95,6 +95,8 @@ class Scope:
             hint = None
             if isinstance(expr.sort, OptionalSort) and coerced(Literal(None, expr.sort.of), want) is not None:
                 hint = "`the(x)` is the value of an optional that is not none"
+            if isinstance(want, SetSort) and coerced(expr, want.of) is not None:
+                hint = "put the element in braces: `{x}`"
             message = f"{what} is {described(want)}; this is {described(expr.sort)}"
             self.report.error("S301", node.place, message, hint or f"write an expression of type {want}")
         elif isinstance(result, Literal) and self._never_fits(result, want):

@@ -143,10 +143,11 @@ def domain_size(sort: Sort) -> int | None:
             return None if size is None else _power(2, size)
         case SeqSort(of, capacity):
             size = domain_size(of)
+            if size is None or capacity is None:
+                return None
+            longest = capacity if size < 2 else min(capacity, 64)
             return (
-                None
-                if size is None or capacity is None
-                else min(_CAP, sum(_power(size, n) for n in range(capacity + 1)))
+                longest + 1 if size == 1 else min(_CAP, sum(_power(size, n) for n in range(longest + 1 if size else 1)))
             )
         case MapSort(key, value):
             keys, values = domain_size(key), domain_size(value)

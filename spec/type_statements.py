@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spec.effects import is_symmetric, order_dependence
 from spec.sorts import MessageSort
 from spec.syntax import (
     AssignStatement,
@@ -38,6 +37,7 @@ from spec.system import (
 )
 from spec.type_assignment import assignment
 from spec.type_calls import fields, matched
+from spec.type_loops import is_symmetric, order_dependence
 from spec.type_report import did_you_mean
 from spec.type_scope import Scope
 from spec.type_settle import Draft, DraftIf, Ignore, settled

@@ -39,7 +39,6 @@ from spec.system import (
 from spec.type_scope import Scope, is_open
 from spec.type_sorts import (
     described,
-    domain_size,
     joined,
     same_domain,
 )
@@ -160,9 +159,7 @@ def map_builder(node: MapBuilder, scope: Scope, expected: Sort | None) -> Expr |
         value = inner.stored(node.value, expected.value, "the map's value")
         return None if value is None or key is None else MakeMap(name, value, expected)
     value = inner.typed(node.value)
-    if key is not None and domain_size(key) is None:
-        message = f"{described(key)} has no finite set of values, so it cannot be a map's key"
-        scope.report.error("S310", node.domain.place, message, "use a range, an enum or a set constant")
+    if key is not None and not scope.environment.enumerable(key, node.domain.place, "to be a map's keys"):
         return None
     return None if value is None or key is None else MakeMap(name, value, MapSort(key, value.sort))
 

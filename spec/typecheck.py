@@ -49,9 +49,7 @@ from spec.system import (
 from spec.type_report import close_to, listed
 from spec.type_scope import LeftOut, Scope
 from spec.type_sorts import (
-    LARGEST_SET_OF_VALUES,
     described,
-    domain_size,
 )
 
 
@@ -149,14 +147,7 @@ def _values_of(name: str, scope: Scope, place: Place) -> Expr | None:
     sort = scope.environment.named(name, place)
     if sort is None:
         return None
-    size = domain_size(sort)
-    if size is None:
-        message = f"{name} has no finite set of values"
-        scope.report.error("S310", place, message, "use a range, an enum, a set constant, or a record of these")
-        return None
-    if size > LARGEST_SET_OF_VALUES:
-        message = f"{name} has more than {LARGEST_SET_OF_VALUES} values, too many to write as a set"
-        scope.report.error("S510", place, message, "lower the model's constants, or range over less")
+    if not scope.environment.enumerable(sort, place, "to write as a set"):
         return None
     return Literal(frozenset(domain(sort)), SetSort(sort))
 

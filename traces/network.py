@@ -17,6 +17,12 @@ class Network:
     def copies(self) -> Mapping[Map, int]:
         return self._copies
 
+    def copy(self) -> Network:
+        """A network of its own with the same messages."""
+        other = Network()
+        other._copies = dict(self._copies)
+        return other
+
     def put(self, message: Map) -> None:
         """One more copy."""
         self._copies[message] = self._copies.get(message, 0) + 1

@@ -60,7 +60,7 @@ class Divergence:
 def replay(trace: Trace, target: Target, table: Table) -> Replayed | Divergence:
     """Raises UnplayableTrace where the table does not know a label of the trace."""
     drive = Drive(target, table)
-    comparison = _Comparison(drive)
+    comparison = Comparison(drive)
     step, label = 0, None
     try:
         servers = comparison.begin(trace.states[0])
@@ -79,7 +79,7 @@ def replay(trace: Trace, target: Target, table: Table) -> Replayed | Divergence:
     return Replayed(len(trace.states) - 1, comparison.compared, dict(comparison.unobserved))
 
 
-class _Comparison:
+class Comparison:
     """Counts what was compared and what could not be."""
 
     def __init__(self, drive: Drive) -> None:

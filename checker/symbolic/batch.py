@@ -29,7 +29,7 @@ def any_of(c: Circuit, shape: Shape, states: Sequence[State]) -> tuple[SymbolicS
 
 def _either(c: Circuit, bit: Bit, a: SymbolicState, b: SymbolicState) -> SymbolicState:
     def values(x: tuple[Symbolic, ...], y: tuple[Symbolic, ...]) -> tuple[Symbolic, ...]:
-        return tuple(choose(c, bit, v, w) for v, w in zip(x, y, strict=True))
+        return x if x is y else tuple(choose(c, bit, v, w) for v, w in zip(x, y, strict=True))
 
     return SymbolicState(
         memory=tuple(values(x, y) for x, y in zip(a.memory, b.memory, strict=True)),

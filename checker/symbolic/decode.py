@@ -11,8 +11,9 @@ from checker.symbolic.layout import ReadBit, read, read_number
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step
 from spec.evaluate import Cut, EvaluationError, Evaluator, NotEnabled
-from spec.state import Label, Message, State
-from spec.system import NetworkKind, StorageMode, System
+from spec.network import waiting as waiting_in_order
+from spec.state import Bag, Label, Message, State
+from spec.system import NetworkKind, System
 
 
 def reader(c: Circuit, roots: Iterable[Bit], inputs: dict[Bit, int]) -> ReadBit:
@@ -52,6 +53,7 @@ def read_state(shape: Shape, state: SymbolicState, bit: ReadBit) -> State:
     for i, record in enumerate(state.disk):
         sorts = [shape.memory[i][position].sort for position in shape.durable[shape.kinds[i].name]]
         disk.append(None if record is None else tuple(read(v, of, bit) for v, of in zip(record, sorts, strict=True)))
+    slots = _placed(shape, state, bit)
     return State(
         memory=tuple(
             tuple(read(v, variable.sort, bit) for v, variable in zip(memory, variables, strict=True))
@@ -59,28 +61,44 @@ def read_state(shape: Shape, state: SymbolicState, bit: ReadBit) -> State:
         ),
         disk=tuple(disk),
         pending=tuple(pending),
-        outbox=_outboxes(shape, state, bit),
+        outbox=outboxes_of(shape, slots),
         up=tuple(bit(up) for up in state.up),
         shared=tuple(read(v, of.sort, bit) for v, of in zip(state.shared, shape.shared, strict=True)),
         ghosts=tuple(read(v, of.sort, bit) for v, of in zip(state.ghosts, shape.ghosts, strict=True)),
-        network=_network(shape, state, bit),
+        network=network_of(shape, slots),
         budgets=tuple(read_number(spent, bit) for spent in state.budgets),
     )
 
 
-def _outboxes(shape: Shape, state: SymbolicState, bit: ReadBit) -> tuple[tuple[Message, ...], ...]:
-    waiting = [read_packed(shape, slot.message, bit) for slot in state.messages if bit(slot.waiting)]
-    return tuple(tuple(m for m in waiting if m[1] == process) for process in shape.processes)
+Placed = tuple[bool, bool, int, Message | None]
+"""A message slot in a model: in the network, waiting in the outbox, its stamp, and the message if it is in either."""
 
 
-def _network(shape: Shape, state: SymbolicState, bit: ReadBit) -> frozenset[tuple[Message, int]]:
-    there = [slot for slot in state.messages if bit(slot.in_network)]
-    if shape.fifo:
-        there.sort(key=lambda slot: read_number(slot.stamp, bit))
+def _placed(shape: Shape, state: SymbolicState, bit: ReadBit) -> tuple[Placed, ...]:
+    there = [slot for slot in state.messages if bit(slot.in_network) or bit(slot.waiting)]
+    return tuple(
+        (
+            bit(slot.in_network),
+            bit(slot.waiting),
+            read_number(slot.stamp, bit) if shape.fifo else 0,
+            read_packed(shape, slot.message, bit),
+        )
+        for slot in there
+    )
+
+
+def outboxes_of(shape: Shape, slots: Iterable[Placed]) -> tuple[tuple[Message, ...], ...]:
+    kind = shape.system.network.kind
+    sent = [message for _, waiting, _, message in slots if waiting and message is not None]
+    return tuple(waiting_in_order(kind, (), [m for m in sent if m[1] == process]) for process in shape.processes)
+
+
+def network_of(shape: Shape, slots: Iterable[Placed]) -> Bag:
+    there = sorted((slot for slot in slots if slot[0]), key=lambda slot: slot[2])
     counts: dict[Message, int] = {}
     channels: dict[tuple[object, object], list[Message]] = {}
-    for slot in there:
-        message = read_packed(shape, slot.message, bit)
+    for _, _, _, message in there:
+        assert message is not None
         counts[message] = counts.get(message, 0) + 1
         channels.setdefault((message[1], message[2]), []).append(message)
     match shape.system.network.kind:
@@ -130,4 +148,4 @@ def difference(system: System, symbolic: State, evaluated: State) -> str:
     return "; ".join(parts) or "equal"
 
 
-__all__ = ["StorageMode", "confirm", "difference", "labels_of", "read_state", "reader", "state_bits"]
+__all__ = ["confirm", "difference", "labels_of", "network_of", "outboxes_of", "read_state", "reader", "state_bits"]

@@ -13,8 +13,8 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
 from checker.symbolic.layout import arbitrary, cached_domain, constants
 from checker.symbolic.network import first_copies
-from checker.symbolic.sets import extreme, included, members_of, set_operation
 from checker.symbolic.sequences import concatenated, element, slice_of
+from checker.symbolic.sets import extreme, included, members_of, set_operation
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.values import (
     Atom,

@@ -15,7 +15,7 @@ from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.decode import confirm, state_bits
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.layout import read_number
-from checker.symbolic.reading import StateReader
+from checker.symbolic.reading import read_states
 from checker.symbolic.solve import Deadline
 from checker.symbolic.state import Shape
 from checker.symbolic.transition import step
@@ -61,25 +61,25 @@ class Images:
         following = step(c, self.shape, before)
         bits = (*index.bits, *following.choices.bits)
         taken = c.conjunction(following.taken, proper)
-        failing = solutions(c, c.conjunction(following.error, proper), bits, self.deadline)
-        found = sorted(solutions(c, taken, bits, self.deadline) | failing)
+        fails = c.conjunction(following.error, proper)
+        found = sorted(solutions(c, c.disjunction(taken, fails), bits, self.deadline))
         result: list[list[Transition]] = [[] for _ in states]
         if not found:
             return [() for _ in states]
         inputs = {bit: sum(1 << lane for lane, values in enumerate(found) if values[i]) for i, bit in enumerate(bits)}
-        roots: list[Bit] = [*state_bits(before), *state_bits(following.after), taken, *bits]
+        roots: list[Bit] = [*state_bits(before), *state_bits(following.after), taken, fails, *bits]
         values = c.simulate(c.cone(roots), inputs, len(found))
-        read = StateReader(self.shape, following.after)
-        for lane, solution in enumerate(found):
+        afters = read_states(self.shape, following.after, values, len(found))
+        for lane in range(len(found)):
             column = _Lane(values, lane)
             state = states[read_number(index, column)]
             label = read_label(self.shape, following.choices, before, column)
-            if solution in failing:
+            if column(fails):
                 confirm(self.system, state, (label,), None, self.evaluator)
                 raise EnginesDisagree(0, label, "the evaluator finds no error")
             if not column(taken):
                 raise EnginesDisagree(0, label, "z3's solution does not satisfy the circuit")
-            after = read(column)
+            after = afters[lane]
             confirm(self.system, state, (label,), (after,), self.evaluator)
             result[read_number(index, column)].append((label, after))
         return [tuple(sorted(transitions, key=lambda t: order_key(tuple(t[0])))) for transitions in result]

@@ -13,8 +13,8 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import pack, size, unpack
 from checker.symbolic.values import Atom, Message, Number, Symbolic, as_elements, atom, constant, is_number, number
 from spec import state as concrete
-from spec.sorts import MessageSort
-from spec.system import NetworkKind, Storage, System
+from spec.sorts import MessageSort, Value
+from spec.system import NetworkKind, Storage, System, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Shape:
             for kind in system.kinds
         }
         self.types = {message.name: i for i, message in enumerate(system.messages)}
+        self._known: dict[object, tuple[Symbolic, ...]] = {}
         self.payload = max((sum(size(of) for _, of in m.fields) for m in system.messages), default=0)
         self.fifo = system.network.kind is NetworkKind.FIFO
         bounds = system.bounds
@@ -128,30 +129,33 @@ class Shape:
         pending = []
         for i, (records, kind) in enumerate(zip(state.pending, self.kinds, strict=True)):
             here = tuple(TRUE if j == i else FALSE for j in range(len(self.processes)))
-            sorts = [self.memory[i][position].sort for position in self.durable[kind.name]]
-            for record in records:
-                values = tuple(constant(v, of) for v, of in zip(record, sorts, strict=True))
-                pending.append(PendingRecord(here, values))
+            durable = tuple(self.memory[i][position] for position in self.durable[kind.name])
+            pending += [PendingRecord(here, self._constants(record, durable)) for record in records]
         return SymbolicState(
-            memory=tuple(
-                tuple(constant(v, variable.sort) for v, variable in zip(values, variables, strict=True))
-                for values, variables in zip(state.memory, self.memory, strict=True)
-            ),
+            memory=tuple(self._constants(values, vs) for values, vs in zip(state.memory, self.memory, strict=True)),
             disk=tuple(self._disk(i, record) for i, record in enumerate(state.disk)),
             pending=tuple(pending),
             up=tuple(int(up) for up in state.up),
-            shared=tuple(constant(v, of.sort) for v, of in zip(state.shared, self.shared, strict=True)),
-            ghosts=tuple(constant(v, of.sort) for v, of in zip(state.ghosts, self.ghosts, strict=True)),
+            shared=self._constants(state.shared, self.shared),
+            ghosts=self._constants(state.ghosts, self.ghosts),
             messages=tuple(self._slots(c, state)),
             budgets=tuple(number(spent) for spent in state.budgets),
         )
+
+    def _constants(self, values: tuple[Value, ...], variables: tuple[Variable, ...]) -> tuple[Symbolic, ...]:
+        """Values of these variables; the states of a batch have most of them in common."""
+        key = (variables[0].name, len(variables), values) if variables else None
+        found = self._known.get(key)
+        if found is None:
+            found = tuple(constant(v, variable.sort) for v, variable in zip(values, variables, strict=True))
+            self._known[key] = found
+        return found
 
     def _disk(self, process: int, record: concrete.DurableRecord | None) -> tuple[Symbolic, ...] | None:
         if record is None:
             return None
         positions = self.durable[self.kinds[process].name]
-        sorts = [self.memory[process][position].sort for position in positions]
-        return tuple(constant(v, of) for v, of in zip(record, sorts, strict=True))
+        return self._constants(record, tuple(self.memory[process][position] for position in positions))
 
     def _slots(self, c: Circuit, state: concrete.State) -> list[Slot]:
         slots = []

@@ -12,7 +12,18 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
-from spec.sorts import AtomSort, EnumSort, MapSort, MessageSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort, domain
+from spec.sorts import (
+    AtomSort,
+    EnumSort,
+    MapSort,
+    MessageSort,
+    OptionalSort,
+    RecordSort,
+    SeqSort,
+    SetSort,
+    Sort,
+    domain,
+)
 
 
 @dataclass(frozen=True, slots=True)

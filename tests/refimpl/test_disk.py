@@ -92,12 +92,14 @@ def test_a_real_disk_keeps_its_bytes_over_a_reopening(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_real_disk_flushes_its_directory_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_disk_flushes_its_file_and_its_directory_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda file: flushed.append(os.fstat(file).st_ino))
     disk = RealDisk(tmp_path / "raft.wal")
     disk.close()
-    assert tmp_path.stat().st_ino in flushed
+    assert flushed == [(tmp_path / "raft.wal").stat().st_ino, tmp_path.stat().st_ino]
 
 
 def test_a_real_disk_in_an_absent_directory_is_an_error_that_names_the_file(tmp_path: Path) -> None:

@@ -239,6 +239,12 @@ def test_an_acknowledgement_that_was_overtaken_takes_nothing_back() -> None:
     assert (role_of(raft).match_index[S2], role_of(raft).next_index[S2]) == (4, 5)
 
 
+def test_an_acknowledgement_never_lowers_next_index() -> None:
+    raft = leader(durable(3, 1, 1, 1))
+    progress(raft, True, 1)
+    assert (role_of(raft).match_index[S2], role_of(raft).next_index[S2]) == (1, 4)
+
+
 @pytest.mark.parametrize(("hint", "expected"), [(0, 1), (1, 2), (2, 3), (3, 3), (9, 3)])
 def test_after_a_rejection_next_index_steps_back_at_least_once_and_at_most_to_the_hint(
     hint: int, expected: int

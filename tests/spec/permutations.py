@@ -93,7 +93,9 @@ def state(system: System, of: State, names: Renaming) -> State:
         memory=tuple(values((), p, of.memory[i]) for p, i in zip(processes, order, strict=True)),
         disk=tuple(None if disk is None else stored(p, disk) for p, disk in zip(processes, disks, strict=True)),
         pending=tuple(tuple(stored(p, r) for r in of.pending[i]) for p, i in zip(processes, order, strict=True)),
-        outbox=tuple(waiting(system.network.kind, (), [message(system, m, names) for m in of.outbox[i]]) for i in order),
+        outbox=tuple(
+            waiting(system.network.kind, (), [message(system, m, names) for m in of.outbox[i]]) for i in order
+        ),
         up=tuple(of.up[i] for i in order),
         shared=values((Storage.SHARED,), None, of.shared),
         ghosts=values((Storage.GHOST,), None, of.ghosts),

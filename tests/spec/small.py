@@ -85,7 +85,8 @@ class Small:
 
     def parse(self, step: str) -> Label:
         rule, *words = step.split()
-        process, *rest = words or [None]
+        process = words[0] if words else None
+        rest = words[1:]
         arguments = tuple(int(word) if word.lstrip("-").isdigit() else word for word in rest)
         if rule in ("drop", "duplicate"):
             return Label(rule, None, (), ("Note", arguments[0], process, *arguments[1:]))

@@ -226,7 +226,8 @@ def test_reply_goes_to_the_source() -> None:
 
 
 def test_several_handlers_of_a_message_are_separate_labels() -> None:
-    small = nodes(HANDLER.replace("on Note m:", "on Note m as first:") + "        x := 1\n    on Note m as second:\n        x := 2\n")
+    first = HANDLER.replace("on Note m:", "on Note m as first:") + "        x := 1\n"
+    small = nodes(first + "    on Note m as second:\n        x := 2\n")
     state = small.run("tell a 0")
     assert [name for name in small.enabled(state) if not name.startswith(("tell", "crash"))] == ["first a", "second a"]
     assert small.memory(small.fire(state, "second", "a", source="a", n=0), "a") == {"x": 2}

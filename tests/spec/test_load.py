@@ -47,6 +47,11 @@ def test_a_network_set_loses_and_duplicates_nothing() -> None:
     assert codes("", declarations=DECLARATIONS.replace("network bag", "network set")) == ["S505"]
 
 
+def test_a_constraint_names_elements_of_its_own_model() -> None:
+    small = MODEL.replace("two", "one").replace("{s1, s2}", "{s1}") + "    constraint low: s2.current < 1\n"
+    assert codes("", model=MODEL + small) == ["S201"]
+
+
 def test_a_model_cannot_enumerate_a_scenario_that_it_has_to_leave_out() -> None:
     small = MODEL.replace("two", "one").replace("{s1, s2}", "{s2}") + "    enumerate first depth 1 window 1\n"
     assert codes(SCENARIO, model=MODEL + small) == ["S514"]
@@ -258,3 +263,32 @@ def test_a_syntax_error_does_not_bring_errors_of_what_could_not_be_parsed() -> N
     found = [diagnostic.code for diagnostic in check_text(text, "small.spec")]
     assert found[0].startswith("S1")
     assert found[1:] == ["S301", "S406"]
+
+
+def test_beside_a_syntax_error_stands_what_it_cannot_have_caused() -> None:
+    text = """action fine(peer: Server):
+    require turn
+    require role == turn
+    votes := self + 1
+    let x = seen[1]
+    for y in turn: skip
+    current := len(votes)
+    ignore
+    for y in Server:
+        vote := y
+    for y in Server:
+        ignore
+on flush:
+    fsync
+    require true
+action stand(label: int):
+    skip
+const label: int
+shared broken: = 0
+"""
+    declarations = DECLARATIONS.replace("seen: set[Server]", "seen: Term").replace("= {}\non Ask", "= 0\non Ask")
+    found = set(codes(text, declarations=declarations))
+    assert {code for code in found if not code.startswith("S1")} == {
+        "S202", "S212", "S302", "S303", "S304", "S307", "S309", "S312", "S407", "S408", "S409", "S410", "S413",
+        "S403",
+    } - {"S403"}  # fmt: skip

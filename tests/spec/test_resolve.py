@@ -33,6 +33,7 @@ CASES = [
     ("S208", "proc p():\n    q()\nproc q():\n    p()\naction act:\n    p()"),
     ("S208", "type Bad = set[Worse]\ntype Worse = set[Bad]"),
     ("S208", "scenario a after b:\n    run:\n        flush(s1)\nscenario b after a:\n    run:\n        flush(s1)"),
+    ("S210", "on Aks m as other:\n    ignore"),
     ("S210", action("send Aks(term=current) to self")),
     ("S210", invariant("size(network(Aks)) == 0")),
     ("S212", "const label: int"),

@@ -68,7 +68,7 @@ def test_scenario_runs_its_labels_in_order() -> None:
     small = scripted()
     state, labels = run_scenario(small.evaluator, scenario(small, "begun"))
     assert labels == (Label("write", "a", (2,)), Label("say", "a", (1, True)))
-    assert state == small.fire(small.fire(small.initial, *("write", "a"), 2), *("say", "a"), 1, True)
+    assert state == small.fire(small.fire(small.initial, "write", "a", 2), "say", "a", 1, True)
 
 
 def test_scenario_after_another_starts_where_it_ended() -> None:
@@ -107,7 +107,8 @@ def test_pattern_that_fits_two_enabled_labels_is_an_error_that_names_them() -> N
 def test_pattern_that_fits_no_enabled_label_is_an_error_that_lists_what_is_enabled() -> None:
     with pytest.raises(ScriptError) as error:
         run(nodes("volatile x: 0..9 = 0\naction rise:\n    x := 1\n"), pattern("sink", "a"))
-    assert str(error.value) == "scenario by_hand, step 1: sink(a) matches no enabled label; enabled are: rise(a), rise(b)"
+    text = "scenario by_hand, step 1: sink(a) matches no enabled label; enabled are: rise(a), rise(b)"
+    assert str(error.value) == text
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ CASES = [
     ("S305", invariant("forall s in Server: s.vote.role == Leader")),
     ("S305", invariant("turn.x == 0")),
     ("S305", invariant("forall s in Server: disk(s).role == Leader")),
+    ("S305", action("log[1].trem := 1")),
     ("S306", action("send Ask() to self")),
     ("S306", action("send Ask(term=1, term=1) to self")),
     ("S306", action("log := append(log)")),

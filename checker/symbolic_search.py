@@ -1,0 +1,81 @@
+"""The symbolic engine, asked and answered in this package's terms. Importing this module imports z3."""
+
+from __future__ import annotations
+
+from checker.checking import Checked
+from checker.enumeration import Enumerated, Interleaving, Report
+from checker.progress import Progress
+from checker.question import Question
+from checker.symbolic.check import NoneWithin, Unknown, Violation
+from checker.symbolic.check import check as search
+from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
+from checker.symbolic.errors import SymbolicError
+from checker.verdict import Exit, Stop
+from spec.system import Enumeration
+
+
+def check_symbolic(question: Question, max_steps: int, timeout: float | None, scenario: str | None) -> Checked:
+    """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end."""
+    start, prefix = question.start(scenario)
+    reached = -1
+    with Progress("check: labels searched", max_steps) as progress:
+
+        def report(depth: int, seconds: float, conflicts: int) -> None:
+            nonlocal reached
+            reached = depth
+            progress(depth, f"{conflicts:,} conflicts")
+
+        try:
+            answer = search(
+                question.system, max_steps, start=start, only=question.only, timeout=timeout, progress=report
+            )
+        except KeyboardInterrupt:
+            return Checked("symbolic", Exit.INTERRUPTED, max(0, reached), len(prefix), reason="interrupted")
+        except SymbolicError as error:
+            raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+    match answer:
+        case Violation(violated, message, labels, _):
+            code = Exit.EVALUATION_ERROR if violated is None else Exit.SAFETY
+            return Checked(
+                "symbolic", code, len(labels), len(prefix), prefix + labels, violated=violated, message=message
+            )
+        case NoneWithin(depth, complete):
+            return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
+        case Unknown(depth, reason):
+            return Checked("symbolic", Exit.INCONCLUSIVE, max(0, depth), len(prefix), reason=reason)
+
+
+def enumerate_symbolic(
+    question: Question, cube: Enumeration, report: Report, into: Enumerated, timeout: float | None
+) -> None:
+    """By z3. Time running out and Ctrl-C leave what was found in ``into``; the latter is raised again."""
+    start, prefix = question.start(cube.scenario)
+    try:
+        crashes = crash_states(
+            question.system,
+            start,
+            cube.depth,
+            timeout=timeout,
+            progress=lambda depth, count: report("crash states", count),
+        )
+        for crash, situations in crashes.found.items():
+            into.crashes += [(crash, situation, prefix + labels) for situation, labels in situations.items()]
+        stopped = crashes.stopped
+        if stopped is None:
+            search_ = interleavings(
+                question.system,
+                start,
+                cube.depth,
+                cube.window,
+                timeout=timeout,
+                progress=lambda depth, count: report("interleavings", count),
+            )
+            for found in search_:
+                into.interleavings.append(Interleaving(prefix + found.prefix, found.start, found.labels))
+            stopped = search_.stopped
+    except SymbolicError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+    if stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    into.complete = stopped is None
+    into.reason = stopped or ""
