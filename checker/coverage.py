@@ -57,6 +57,7 @@ class Matrix:
     cells: dict[CellKey, Cell] = field(default_factory=dict)
     rows: dict[int, set[Unit]] = field(default_factory=dict)
     undecided: dict[int, set[Unit]] = field(default_factory=dict)
+    crashed: dict[tuple[int, tuple[int, str]], set[Unit]] = field(default_factory=dict)  # window, (actor, kept)
     violations: dict[str, Witness] = field(default_factory=dict)
     completed: int = 0
 
@@ -112,6 +113,8 @@ def build_matrix(
         kept = _kept(evaluator, before, crash)
         for element, window in enumerate(situation.windows):
             matrix.rows.setdefault(window, set()).add((crash, element))
+            who = (situation.actors[element], kept)
+            matrix.crashed.setdefault((window, who), set()).add((crash, element))
         completions = completer.completions(after)
         for completed in completions:
             matrix.completed += 1

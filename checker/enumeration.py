@@ -46,7 +46,6 @@ class Enumerated:
     complete: bool = False
     reason: str = ""
     seconds: float = 0.0
-    cuts: dict[str, int] = field(default_factory=dict)
 
     @property
     def crash_keys(self) -> set[CrashState]:

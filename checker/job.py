@@ -35,6 +35,7 @@ class Held:
     scenarios: tuple[str, ...] = ()
     unreached: dict[str, str] = field(default_factory=dict)
     never: tuple[str, ...] = ()
+    cuts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -154,13 +155,15 @@ def _complete(job: MainJob, target: Target | None) -> None:
 
 
 def _invariants(job: MainJob) -> None:
-    """Invariants in every distinct state of the interleavings; scenarios; `sometimes` goals."""
+    """Invariants in every distinct state of the interleavings, and what the bounds cut there; scenarios; `sometimes`
+    goals."""
     evaluator = job.question.evaluator
     runs = [(i.start, i.labels, i.until) for i in job.interleavings]
     goals = {p.name: evaluator.compile(p.expr) for p in job.question.system.sometimes}
     seen = set()
     held = job.held
     held.names = tuple(name for name, _ in (*evaluator.invariants, *evaluator.action_invariants))
+    evaluator.tally.cuts = held.cuts
     with _timed(job, "invariants"), Progress("invariants", len(runs), "traces") as progress:
         for number, (state, labels, until) in enumerate(runs):
             progress(number)
@@ -173,6 +176,7 @@ def _invariants(job: MainJob) -> None:
                         held.violated.setdefault(name, run)
                 if state not in seen:
                     seen.add(state)
+                    evaluator.transitions(state)  # for the tally of what the bounds cut
                     for name in evaluator.violated(state):
                         held.violated.setdefault(name, run)
                     for name in [name for name, goal in goals.items() if evaluator.holds(goal, state)]:

@@ -48,7 +48,6 @@ def job_json(job: MainJob) -> str:
                     "complete": part.complete,
                     "reason": part.reason or None,
                     "seconds": round(part.seconds, 3),
-                    "cuts": part.cuts,
                 }
                 for part in job.enumerated
             ],
@@ -56,7 +55,12 @@ def job_json(job: MainJob) -> str:
             "replays": _replays(job.replays),
             "completion_replays": _replays(job.matrix_replays),
             "matrix": None if job.matrix is None else _matrix(job.matrix),
-            "invariants": {"names": held.names, "violated": sorted(held.violated), "states": held.states},
+            "invariants": {
+                "names": held.names,
+                "violated": sorted(held.violated),
+                "states": held.states,
+                "cuts": held.cuts,
+            },
             "scenarios": {"reached": held.scenarios, "unreached": held.unreached, "never": held.never},
             "flaw": None if job.flaw is None else _flaw(job.flaw),
             "seconds": {part: round(seconds, 3) for part, seconds in job.seconds.items()},

@@ -141,6 +141,7 @@ def print_job(console: Console, job: MainJob) -> None:
         kept = len(held.names) - len(broken)
         text = f"invariants: {kept} of {len(held.names)} held in {held.states:,} distinct states"
         console.print(text, highlight=False)
+        console.print(f"  {cuts_text(held.cuts)}", highlight=False, soft_wrap=True)
         for name in broken:
             console.print(Text(f"  VIOLATED: {name} after {len(held.violated[name])} labels", style="bold red"))
     if held.scenarios or held.unreached:
@@ -169,36 +170,50 @@ def print_enumerated(console: Console, job: MainJob) -> None:
             soft_wrap=True,
         )
     console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
-    cuts: dict[str, int] = {}
-    for part in job.enumerated:
-        for bound, count in part.cuts.items():
-            cuts[bound] = cuts.get(bound, 0) + count
-    console.print(f"  {cuts_text(cuts)}", highlight=False, soft_wrap=True)
 
 
 def print_matrix(console: Console, matrix: Matrix) -> None:
-    """Windows × outcomes; only columns that hold something. A dot: not seen."""
+    """Windows × outcomes, then windows × who crashed and what was kept; only columns that hold something."""
     shown = [(o, name) for o, name in matrix.outcomes if any(matrix.count(w, o) for w, _ in matrix.windows)]
-    table = Table(title="crash windows × outcomes (pairs of crash state and write)", box=box.SIMPLE_HEAD)
-    table.add_column("window")
-    table.add_column("crash states", justify="right")
-    for _, name in shown:
-        table.add_column(name.replace("_", " "), justify="right")
-    table.add_column("undecided", justify="right")
+    table = _table("crash windows × outcomes (pairs of crash state and write; · = not seen)")
+    for name in ("all", *(name for _, name in shown), "undecided"):
+        table.add_column(_heading(name), justify="right", overflow="fold")
     for window, name in matrix.windows:
-        cells = [matrix.count(window, outcome) for outcome, _ in shown]
-        undecided = len(matrix.undecided_units(window))
-        row = [name, f"{len(matrix.rows.get(window, ())):,}", *(f"{n:,}" if n else "·" for n in cells)]
-        table.add_row(*row, f"{undecided:,}" if undecided else "·")
+        counts = [len(matrix.rows.get(window, ())), *(matrix.count(window, outcome) for outcome, _ in shown)]
+        table.add_row(name, *map(_count, (*counts, len(matrix.undecided_units(window)))))
+    console.print(table)
+    crashed = matrix.crashed
+    columns = sorted({column for _, column in crashed})
+    actors = dict(enumerate(actor.name for actor in matrix.system.actors))
+    table = _table("who crashed, and which of its unflushed records survived")
+    for actor, kept in columns:
+        table.add_column(_heading(f"{actors.get(actor, 'other')}_{kept}"), justify="right", overflow="fold")
+    for window, name in matrix.windows:
+        table.add_row(name, *(_count(len(crashed.get((window, column), ()))) for column in columns))
     console.print(table)
     console.print(
-        f"  {matrix.completed:,} completions by the spec's schedules; · = not seen (a schedule is not a search: "
-        "it does not show that a cell is unreachable)",
+        f"  {matrix.completed:,} completions by the spec's schedules: a cell that none fills is not seen, which does "
+        "not show that it is unreachable",
         highlight=False,
         soft_wrap=True,
     )
     for name, witness in matrix.violations.items():
         console.print(Text(f"  VIOLATED in a completion: {name} ({len(witness.labels)} labels)", style="bold red"))
+
+
+def _table(title_: str) -> Table:
+    table = Table(title=title_, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("window", no_wrap=True)
+    return table
+
+
+def _heading(name: str) -> str:
+    """One word a line: the columns are narrow, and there are many."""
+    return name.replace("_", "\n").replace(" ", "\n")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else "·"
 
 
 def print_replays(console: Console, what: str, replays: Replays, *, brief: bool = False) -> None:

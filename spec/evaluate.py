@@ -52,12 +52,13 @@ class _Kind:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run of the evaluator cut, by bound."""
+    """What a run of the evaluator cut: how often, by rule and bound ("timeout: current_term <= 3")."""
 
     cuts: dict[str, int]
 
-    def count(self, bound: str) -> None:
-        self.cuts[bound] = self.cuts.get(bound, 0) + 1
+    def count(self, rule: str, bound: str) -> None:
+        key = f"{rule}: {bound}"
+        self.cuts[key] = self.cuts.get(key, 0) + 1
 
 
 class Evaluator:
@@ -119,7 +120,7 @@ class Evaluator:
             except NotEnabled:
                 continue
             except Cut as cut:
-                self.tally.count(cut.bound)
+                self.tally.count(label.rule, cut.bound)
             except EvaluationError as error:
                 error.labels = (label,)
                 raise

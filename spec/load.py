@@ -79,8 +79,11 @@ def load_system(
     mutant: str | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> System:
-    """The spec under a model (if none is named: the first that a mutant's own file declares, else the spec's first),
-    with a mutant applied and settings overridden. Raises SpecError with every error of the file, SourceError if a file cannot be read."""
+    """The spec under a model, with a mutant applied and settings overridden.
+
+    If no model is named: the first that the mutant's own file declares, else the spec's first. Raises SpecError with
+    every error of the file, SourceError if a file cannot be read.
+    """
     path = Path(path)
     text = read_source(path)
     sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in (settings or {}).items())}

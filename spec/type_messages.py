@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from spec.resolve import Declarations
-from spec.syntax import CallStatement, HandlerDeclaration, SendStatement
+from spec.syntax import HandlerDeclaration, SendStatement
 from spec.system import Place
 from spec.type_walk import statements_in
 
 
 def senders(declarations: Declarations) -> dict[str, dict[str, None]]:
-    """Message → the kinds of process that send it, in declaration order; procs count for their callers."""
+    """Message → the kinds of process that send it, in declaration order. A proc is called by its own kind only."""
+    bodies = [(rule.kind, rule.declaration.body) for rule in declarations.rules.values()]
+    bodies += [(kind, flush.body) for kind, flush in declarations.flushes.items()]
+    bodies += [(proc.kind, proc.declaration.body) for proc in declarations.procs.values()]
     sent: dict[str, dict[str, None]] = {}
-    members = [(rule.kind, rule.declaration.body) for rule in declarations.rules.values()]
-    members += [(kind, flush.body) for kind, flush in declarations.flushes.items()]
-    members += [(proc.kind, proc.declaration.body) for proc in declarations.procs.values() if proc.kind]
     for kind in declarations.processes:
-        for owner, body in members:
-            if owner == kind:
-                _collect(declarations, body, kind, sent, set())
+        for statement in statements_in(statement for owner, body in bodies if owner == kind for statement in body):
+            if isinstance(statement, SendStatement):
+                sent.setdefault(statement.message.name, {})[kind] = None
     return sent
 
 
@@ -34,15 +32,3 @@ def receivers(declarations: Declarations) -> dict[str, dict[str, Place]]:
             for message in declarations.messages:
                 received.setdefault(message, {rule.kind: rule.declaration.place})
     return received
-
-
-def _collect(
-    declarations: Declarations, body: Iterable[object], kind: str, sent: dict[str, dict[str, None]], seen: set[str]
-) -> None:
-    for statement in statements_in(body):
-        if isinstance(statement, SendStatement):
-            sent.setdefault(statement.message.name, {})[kind] = None
-        elif isinstance(statement, CallStatement) and statement.call.name not in seen:
-            proc = declarations.procs.get(statement.call.name)
-            if proc is not None:
-                _collect(declarations, proc.declaration.body, kind, sent, seen | {statement.call.name})

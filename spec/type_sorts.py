@@ -145,10 +145,9 @@ def domain_size(sort: Sort) -> int | None:
             size = domain_size(of)
             if size is None or capacity is None:
                 return None
-            longest = capacity if size < 2 else min(capacity, 64)
-            return (
-                longest + 1 if size == 1 else min(_CAP, sum(_power(size, n) for n in range(longest + 1 if size else 1)))
-            )
+            if size == 1:
+                return capacity + 1
+            return min(_CAP, sum(_power(size, length) for length in range(min(capacity, 64) + 1)))
         case MapSort(key, value):
             keys, values = domain_size(key), domain_size(value)
             return None if keys is None or values is None else _power(values, keys)

@@ -144,11 +144,12 @@ model m:
     Client = {{c}}
     top = 2
     storage = {storage}
-    max_crashes = 1
 {bounds}
 """
 
 
 def kitchen(network: str = "bag with loss, duplication", storage: str = "buffered", bounds: str = "") -> System:
+    if "max_crashes" not in bounds:
+        bounds += ", max_crashes = 1"
     lines = "".join(f"    {line.strip()}\n" for line in bounds.split(",") if line.strip())
     return of_text(KITCHEN.format(network=network, storage=storage, bounds=lines))

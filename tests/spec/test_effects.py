@@ -35,6 +35,7 @@ CASES = [
     ("S409", "on Ask m as other:\n    for s in Server:\n        ignore"),
     ("S410", action("for s in Server:", "    log := append(log, Entry(term=0, owner=s))")),
     ("S410", action("for s in Server:", "    vote := s")),
+    ("S410", action("for s in Server:", "    log[current].term := 1", "    current := current + 1")),
     ("S410", action("for s in Server:", "    if votes == {}:", "        votes := votes + {s}")),
     ("S410", action("for s in Server:", "    marks[s] := marks[self] + 1")),
     ("S410", action("for s in Server:", "    votes := votes + {s}", "    votes := votes - {self}")),

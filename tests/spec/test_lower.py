@@ -192,6 +192,11 @@ def test_what_a_function_cannot_miss_is_not_checked(load: Any) -> None:
     assert all_of(Checked, expr) == []
 
 
+def test_a_function_does_not_see_its_callers_names(load: Any) -> None:
+    expr = claim(load("fun now() -> int: turn\n" + invariant("forall turn in Term: now() == 0")))
+    assert isinstance(expr.body.left, Read)
+
+
 def test_old_reaches_every_read_below_it(load: Any) -> None:
     before = "old(up(s) and len(pending(s)) == s.current + size(network(Ask)))"
     expr = load(f"action invariant step: forall s in Server: {before} or up(s)").action_invariants[0].expr
