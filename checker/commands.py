@@ -87,7 +87,8 @@ def check(
         meta = {"problem": checked.message, "command": reproduce}
         meta |= {"property": checked.violated} if checked.violated else {}
         trace = Tracer(question.evaluator).trace(checked.labels[: checked.computable], meta)
-    saved = save(trace, out_itf, f"counterexample-{checked.violated or 'error'}") if trace and out_itf else None
+    name = f"{mutant or question.system.spec}-{checked.violated or 'error'}"
+    saved = save(trace, out_itf, name) if trace and out_itf else None
     if as_json:
         click.echo(checked_json(question, answers, trace, reproduce))
     else:
