@@ -42,8 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not Path(given).is_dir():
         raise pytest.UsageError(f"--replay-traces: {given} is not a directory; give the one that holds *{SUFFIX}")
-    if given in config.args:  # a worker of pytest-xdist is given the arguments that its controller ended up with
-        return
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     config.args = [*(config.args if named else []), given]
 

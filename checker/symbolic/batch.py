@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import cast
 
-from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.circuit import TRUE, Bit, Circuit
 from checker.symbolic.network import choose_message
 from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
 from checker.symbolic.values import Number, Symbolic, choose, less, number
@@ -67,6 +67,3 @@ def _either_record(c: Circuit, bit: Bit, a: PendingRecord | None, b: PendingReco
         tuple(c.choose(bit, x, y) for x, y in zip(a.of, b.of, strict=True)),
         tuple(choose(c, bit, x, y) for x, y in zip(a.record, b.record, strict=True)),
     )
-
-
-__all__ = ["FALSE", "any_of"]

@@ -11,9 +11,8 @@ from checker.symbolic.circuit import FALSE, Bit, Circuit
 from checker.symbolic.decode import confirm, labels_of, read_state, reader, state_bits
 from checker.symbolic.errors import EnginesDisagree, GaveUp
 from checker.symbolic.solve import Deadline, Solver
-from checker.symbolic.unroll import Unrolling
+from checker.symbolic.unroll import Bound, Unrolling
 from spec.evaluate import EvaluationError, Evaluator
-from spec.sorts import Sort, Value
 from spec.state import Label, State
 from spec.system import Expr, Property, System
 
@@ -89,7 +88,7 @@ def reach(
     max_steps: int,
     *,
     start: State | None = None,
-    bound: dict[str, tuple[Value, Sort]] | None = None,
+    bound: Bound | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Reached | NoneWithin | Unknown:

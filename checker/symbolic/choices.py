@@ -6,13 +6,13 @@ What a label does not use is pinned to zero, so that assignments of these bits a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
-from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
-from checker.symbolic.layout import ReadBit, pack, read, read_number, size, unpack, well_formed
+from checker.symbolic.circuit import TRUE, Bit, Circuit
+from checker.symbolic.layout import ReadBit, pack, raw_bits, read, read_number, size, unpack, well_formed
 from checker.symbolic.state import Packed, Shape, SymbolicState
-from checker.symbolic.values import Atom, Message, Number, Symbolic, is_number, less, number
+from checker.symbolic.values import Atom, Number, Symbolic, is_number, less, number
 from spec import state as concrete
+from spec.sorts import Sort
 from spec.state import Label
 from spec.system import Rule, StorageMode
 
@@ -80,11 +80,10 @@ def choices(c: Circuit, shape: Shape, before: SymbolicState) -> Choices:
     conditions.append(_zero_unless(c, slot.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_message]))
     conditions.append(_zero_unless(c, keep.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_keep]))
     for bit, k in zip(is_kind, kinds, strict=True):
-        values, used = (), 0
+        used = 0
         if k.rule is not None:
-            values = rule_parameters(parameters, k.rule)
             used = sum(size(p.sort) for p in k.rule.parameters)
-            for value, parameter in zip(values, k.rule.parameters, strict=True):
+            for value, parameter in zip(rule_parameters(parameters, k.rule), k.rule.parameters, strict=True):
                 conditions.append(c.implies(bit, _proper(c, value, parameter.sort)))
         conditions.append(c.implies(bit, c.every(b ^ 1 for b in parameters[used:])))
     slot_is = tuple(is_number(c, slot, j) for j in range(len(before.messages)))
@@ -99,39 +98,10 @@ def rule_parameters(bits: tuple[Bit, ...], rule: Rule) -> tuple[Symbolic, ...]:
     return tuple(values)
 
 
-def _proper(c: Circuit, value: Symbolic, sort: object) -> Bit:
+def _proper(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
     """Well formed and canonical: one assignment of bits per value."""
-    from spec.sorts import Sort
-
-    of = cast(Sort, sort)
-    return c.conjunction(well_formed(c, value, of), c.every(c.same(x, y) for x, y in _raw_and_packed(c, value, of)))
-
-
-def _raw_and_packed(c: Circuit, value: Symbolic, sort: object) -> list[tuple[Bit, Bit]]:
-    from spec.sorts import Sort
-
-    of = cast(Sort, sort)
-    return list(zip(raw_bits(value), pack(c, value, of), strict=True))
-
-
-def raw_bits(value: Symbolic) -> tuple[Bit, ...]:
-    """The bits that a value was unpacked from."""
-    from checker.symbolic.values import Members, Optional, Product, Slots
-
-    match value:
-        case int():
-            return (value,)
-        case Number() | Atom():
-            return value.bits
-        case Optional():
-            return (value.present, *(raw_bits(value.value) if value.value is not None else ()))
-        case Members():
-            return tuple(value.members.values())
-        case Slots():
-            return (*value.length.bits, *(bit for slot in value.slots for bit in raw_bits(slot)))
-        case Product() | Message():
-            return tuple(bit for field in value.fields for bit in raw_bits(field))
-    raise AssertionError(type(value))
+    same = (c.same(x, y) for x, y in zip(raw_bits(value), pack(c, value, sort), strict=True))
+    return c.conjunction(well_formed(c, value, sort), c.every(same))
 
 
 def _free_number(c: Circuit, high: int) -> Number:
@@ -191,7 +161,7 @@ def read_label(shape: Shape, chosen: Choices, before: SymbolicState, bit: ReadBi
 
 
 def read_packed(shape: Shape, packed: Packed, bit: ReadBit) -> concrete.Message:
-    sort = shape.system.messages[read_number(packed.type, bit) if packed.type.low != packed.type.high else packed.type.low]
+    sort = shape.system.messages[read_number(packed.type, bit)]
     values = []
     at = 0
     for _, of in sort.fields:
@@ -204,6 +174,3 @@ def read_packed(shape: Shape, packed: Packed, bit: ReadBit) -> concrete.Message:
 
 def _read_code(bits: tuple[Bit, ...], bit: ReadBit) -> int:
     return sum(1 << i for i, b in enumerate(bits) if bit(b))
-
-
-__all__ = ["FALSE", "Choices", "Kind", "choices", "label_kinds", "picked_message", "read_label"]

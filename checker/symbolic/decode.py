@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from checker.symbolic.choices import read_label, read_packed
 from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.errors import EnginesDisagree
-from checker.symbolic.layout import ReadBit, read, read_number
+from checker.symbolic.layout import ReadBit, raw_bits, read, read_number
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step
 from spec.evaluate import Cut, EvaluationError, Evaluator, NotEnabled
@@ -28,8 +28,6 @@ def labels_of(shape: Shape, steps: Iterable[Step], bit: ReadBit) -> tuple[Label,
 
 def state_bits(state: SymbolicState) -> list[Bit]:
     """Every bit that a state is made of."""
-    from checker.symbolic.choices import raw_bits
-
     bits = [b for memory in state.memory for value in memory for b in raw_bits(value)]
     bits += [b for record in state.disk if record is not None for value in record for b in raw_bits(value)]
     for pending in state.pending:
@@ -128,7 +126,8 @@ def confirm(
         try:
             state = evaluator.successor(state, label)
         except (NotEnabled, Cut) as reason:
-            raise EnginesDisagree(i, label, f"the evaluator does not take it: {type(reason).__name__} {reason}") from None
+            what = f"the evaluator does not take it: {type(reason).__name__} {reason}"
+            raise EnginesDisagree(i, label, what) from None
         except EvaluationError as error:
             if i + 1 == len(labels):
                 raise
@@ -146,6 +145,3 @@ def difference(system: System, symbolic: State, evaluated: State) -> str:
         if ours != theirs:
             parts.append(f"{name}: symbolic {ours!r}, evaluator {theirs!r}")
     return "; ".join(parts) or "equal"
-
-
-__all__ = ["confirm", "difference", "labels_of", "network_of", "outboxes_of", "read_state", "reader", "state_bits"]

@@ -1,7 +1,7 @@
 """The meaning of every expression of the IR as circuits: one case a node, like ``spec/expressions.py``.
 
-A :class:`Frame` says what is read, and under which condition (``path``) the expression is evaluated at all: what has no
-meaning (a wrong index, ``the(none)``) is an error only there. ``and``, ``or``, ``=>``, ``if`` and quantifiers narrow it.
+A :class:`Frame` says what is read, and under which condition (``path``) the expression is evaluated at all: what has
+no meaning (a wrong index, ``the(none)``) is an error only there. ``and``, ``if``, quantifiers and their like narrow it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from checker.symbolic.arithmetic import arithmetic, between
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
 from checker.symbolic.layout import arbitrary, cached_domain, constants
+from checker.symbolic.membership import as_one_of
 from checker.symbolic.network import first_copies
 from checker.symbolic.sequences import concatenated, element, slice_of
 from checker.symbolic.sets import extreme, included, members_of, set_operation
@@ -26,32 +28,22 @@ from checker.symbolic.values import (
     Product,
     Slots,
     Symbolic,
-    add,
     choose,
     constant,
     count,
     equal,
     is_atom,
     is_number,
-    less,
-    less_equal,
     number,
-    ranged,
     select,
     subtract,
-    tabulate,
 )
 from spec import system as ir
 from spec.sorts import (
-    AtomSort,
-    BoolSort,
-    EnumSort,
     IntSort,
     MapSort,
     MessageSort,
-    OptionalSort,
     RecordSort,
-    SeqSort,
     SetSort,
     Sort,
 )
@@ -126,7 +118,9 @@ class Frame:
                 self.local[name] = self.value(value)
                 return self.value(body)
             case ir.Checked(of, sort):
-                return self._checked(self.value(of), sort, TRUE)
+                checked, wrong = as_one_of(c, self.value(of), sort)
+                self.fail(wrong)
+                return checked
             case ir.Wrap(of):
                 return Optional(TRUE, self.value(of))
             case ir.MakeSet(elements, sort):
@@ -140,7 +134,7 @@ class Frame:
                 return self._make_map(name, value, cast(MapSort, sort).key)
             case ir.IntRange(low, high):
                 first, last = self.integer(low), self.integer(high)
-                return Members({i: self._between(first, number(i), last) for i in range(first.low, last.high + 1)})
+                return Members({i: between(c, first, number(i), last) for i in range(first.low, last.high + 1)})
             case ir.Index(of, key, sort):
                 return self._index(of, key, sort)
             case ir.Slice(of, low, high):
@@ -211,8 +205,8 @@ class Frame:
                     if variable.name == node.variable:
                         return value
             raise AssertionError(node.variable)
-        memory = node.layer is ir.Layer.MEMORY
-        if memory and not node.old and self.actor and isinstance(node.process, ir.Local) and node.process.name == "self":
+        itself = isinstance(node.process, ir.Local) and node.process.name == "self"
+        if itself and self.actor and not node.old and node.layer is ir.Layer.MEMORY:
             assert self.kind is not None
             return self.own[self._position(self.kind, node.variable)]
         return select(
@@ -246,11 +240,11 @@ class Frame:
             there = [slot.in_network for slot in state.messages]
         else:
             assert node.process is not None
-            owners = [(self.shape.processes[i], here) for i, here in self._processes(node.process)]
-            there = [
-                c.conjunction(slot.waiting, c.some(c.conjunction(h, is_atom(c, slot.message.source, p)) for p, h in owners))
-                for slot in state.messages
-            ]
+            owners = [(shape.processes[i], here) for i, here in self._processes(node.process)]
+            there = []
+            for slot in state.messages:
+                theirs = c.some(c.conjunction(here, is_atom(c, slot.message.source, name)) for name, here in owners)
+                there.append(c.conjunction(slot.waiting, theirs))
         if node.message is not None:
             there = [
                 c.conjunction(bit, shape.has_type(c, slot.message, node.message))
@@ -268,9 +262,6 @@ class Frame:
 
     # ----------------------------------------------------------------------------------- operators
 
-    def _between(self, low: Number, value: Number, high: Number) -> Bit:
-        return self.c.conjunction(less_equal(self.c, low, value), less_equal(self.c, value, high))
-
     def _binary(self, node: ir.Binary) -> Symbolic:
         c = self.c
         match node.operator:
@@ -287,38 +278,9 @@ class Frame:
                 return included(c, self.value(node.left), self.value(node.right))
             case Operator.UNION | Operator.INTERSECT | Operator.DIFFERENCE:
                 return set_operation(c, node.operator, self.value(node.left), self.value(node.right))
-        return self._arithmetic(node.operator, self.integer(node.left), self.integer(node.right))
-
-    def _arithmetic(self, operator: Operator, left: Number, right: Number) -> Symbolic:
-        c = self.c
-        match operator:
-            case Operator.ADD:
-                return add(c, left, right)
-            case Operator.SUBTRACT:
-                return subtract(c, left, right)
-            case Operator.MULTIPLY:
-                return tabulate(c, left, right, lambda x, y: x * y)
-            case Operator.DIVIDE:
-                self.fail(is_number(c, right, 0))
-                return tabulate(c, left, right, lambda x, y: x // y if y else None)
-            case Operator.MODULO:
-                self.fail(is_number(c, right, 0))
-                return tabulate(c, left, right, lambda x, y: x % y if y else None)
-            case Operator.MIN:
-                result = cast(Number, choose(c, less(c, left, right), left, right))
-                return ranged(result, min(left.low, right.low), min(left.high, right.high))
-            case Operator.MAX:
-                result = cast(Number, choose(c, less(c, left, right), right, left))
-                return ranged(result, max(left.low, right.low), max(left.high, right.high))
-            case Operator.LESS:
-                return less(c, left, right)
-            case Operator.LESS_EQUAL:
-                return less_equal(c, left, right)
-            case Operator.GREATER:
-                return less(c, right, left)
-            case Operator.GREATER_EQUAL:
-                return less_equal(c, right, left)
-        raise AssertionError(operator)
+        result, wrong = arithmetic(c, node.operator, self.integer(node.left), self.integer(node.right))
+        self.fail(wrong)
+        return result
 
     def _short_circuit(self, node: ir.Binary) -> Bit:
         left = self.boolean(node.left)
@@ -333,7 +295,7 @@ class Frame:
         c = self.c
         value = self.value(element_)
         if isinstance(set_, ir.IntRange):
-            return self._between(self.integer(set_.low), cast(Number, value), self.integer(set_.high))
+            return between(c, self.integer(set_.low), cast(Number, value), self.integer(set_.high))
         return c.some([c.conjunction(there, equal(c, value, member)) for there, member in self.elements(set_)])
 
     def _unary(self, node: ir.Unary) -> Symbolic:
@@ -386,7 +348,7 @@ class Frame:
             fields = cast(Product, inner).fields
             return Product(tuple(choose(c, hit, new, old) for hit, old in zip(hits, fields, strict=True)))
         sequence, place = cast(Slots, inner), cast(Number, at)
-        self.fail(self._between(number(1), place, sequence.length) ^ 1)
+        self.fail(between(c, number(1), place, sequence.length) ^ 1)
         new = self.value(node.value)
         slots = tuple(choose(c, is_number(c, place, i + 1), new, old) for i, old in enumerate(sequence.slots))
         return Slots(sequence.length, slots)
@@ -428,46 +390,6 @@ class Frame:
                 raise NotEncodable("a set of messages that is not a part of the network")
             return MessageSet(tuple((there, cast(Message, m)) for there, m in found))
         return members_of(c, found, of)
-
-    def _checked(self, value: Symbolic, sort: Sort, there: Bit) -> Symbolic:
-        """The value; out of the sort is an error."""
-        c = self.c
-        match sort, value:
-            case IntSort(int() as low, int() as high), Number():
-                self.fail(c.conjunction(there, self._between(number(low), value, number(high)) ^ 1))
-                return ranged(value, low, high)
-            case OptionalSort(of), Optional() if value.value is not None:
-                return Optional(value.present, self._checked(value.value, of, c.conjunction(there, value.present)))
-            case SetSort(of), Members():
-                for key, bit in value.members.items():
-                    self._checked(constant(key, of), of, c.conjunction(there, bit))
-                return Members({key: bit for key, bit in value.members.items() if _may_contain(of, key)})
-            case SeqSort(of, capacity), Slots():
-                slots, length = value.slots, value.length
-                if capacity is not None and length.high > capacity:
-                    self.fail(c.conjunction(there, less(c, number(capacity), length)))
-                    slots, length = slots[:capacity], ranged(length, 0, capacity)
-                checked = [
-                    self._checked(slot, of, c.conjunction(there, less(c, number(i), length)))
-                    for i, slot in enumerate(slots)
-                ]
-                return Slots(length, tuple(checked))
-            case MapSort(_, of), Product():
-                return Product(tuple(self._checked(field, of, there) for field in value.fields))
-            case RecordSort(_, fields), Product():
-                pairs = zip(value.fields, fields, strict=True)
-                return Product(tuple(self._checked(field, of, there) for field, (_, of) in pairs))
-            case (AtomSort(_, elements) | EnumSort(_, elements)), Atom() if value.elements != elements:
-                self.fail(c.conjunction(there, c.some(is_atom(c, value, name) for name in elements) ^ 1))
-            case BoolSort(), _:
-                pass
-        return value
-
-
-def _may_contain(sort: Sort, key: object) -> bool:
-    if isinstance(sort, IntSort) and isinstance(key, int):
-        return (sort.low is None or sort.low <= key) and (sort.high is None or key <= sort.high)
-    return True
 
 
 def _position(sort: Sort, name: str) -> int:

@@ -15,6 +15,7 @@ from checker.symbolic.errors import NotEncodable
 from checker.symbolic.values import (
     Atom,
     Members,
+    Message,
     Number,
     Optional,
     Product,
@@ -22,7 +23,6 @@ from checker.symbolic.values import (
     Symbolic,
     bit_at,
     constant,
-    is_number,
     less,
     less_equal,
     number,
@@ -147,7 +147,8 @@ class _Unpacker:
                 return self._next(1)[0]
             case IntSort(low, high):
                 bits = self._next(size(sort))
-                assert low is not None and high is not None
+                assert low is not None
+                assert high is not None
                 return number(low) if low == high else Number(bits, low, high)
             case EnumSort(_, elements) | AtomSort(_, elements):
                 return Atom(self._next(size(sort)), elements)
@@ -168,6 +169,24 @@ class _Unpacker:
                 return Product(tuple(self.take(of) for _, of in fields))
             case MessageSort():
                 raise NotEncodable("a message cannot be stored in a variable")
+
+
+def raw_bits(value: Symbolic) -> tuple[Bit, ...]:
+    """The bits that a value was unpacked from."""
+    match value:
+        case int():
+            return (value,)
+        case Number() | Atom():
+            return value.bits
+        case Optional():
+            return (value.present, *(raw_bits(value.value) if value.value is not None else ()))
+        case Members():
+            return tuple(value.members.values())
+        case Slots():
+            return (*value.length.bits, *(bit for slot in value.slots for bit in raw_bits(slot)))
+        case Product() | Message():
+            return tuple(bit for field in value.fields for bit in raw_bits(field))
+    raise AssertionError(type(value))
 
 
 def well_formed(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
@@ -195,14 +214,6 @@ def well_formed(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
         case RecordSort(_, fields), Product():
             return c.every(well_formed(c, f, of) for f, (_, of) in zip(value.fields, fields, strict=True))
     return TRUE
-
-
-def free(c: Circuit, sort: Sort) -> tuple[Symbolic, Bit]:
-    """A value made of new inputs, and the condition that it is a canonical value of the sort."""
-    bits = tuple(c.input() for _ in range(size(sort)))
-    value = unpack(bits, sort)
-    canonical = c.every(c.same(x, y) for x, y in zip(pack(c, value, sort), bits, strict=True))
-    return value, c.conjunction(well_formed(c, value, sort), canonical)
 
 
 def read(value: Symbolic, sort: Sort, bit: ReadBit) -> Any:
@@ -261,6 +272,3 @@ def arbitrary(sort: Sort) -> Symbolic:
             return constant(elements[0], sort)
         case MessageSort():
             raise NotEncodable("no message to speak of")
-
-
-__all__ = ["ReadBit", "arbitrary", "constants", "free", "is_number", "pack", "read", "size", "unpack", "well_formed"]

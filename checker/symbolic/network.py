@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.state import Packed, Slot
-from checker.symbolic.values import Atom, Number, choose, count, equal, less, less_equal, number
+from checker.symbolic.values import Atom, Number, count, equal, less, less_equal, number
 from spec.system import Bounds, NetworkKind
 
 
@@ -17,13 +17,15 @@ def same_message(c: Circuit, a: Packed, b: Packed) -> Bit:
 def choose_message(c: Circuit, condition: Bit, a: Packed, b: Packed) -> Packed:
     if a is b:
         return a
-    type_, source, destination = (
-        choose(c, condition, x, y) for x, y in ((a.type, b.type), (a.source, b.source), (a.destination, b.destination))
+    def mixed(x: tuple[Bit, ...], y: tuple[Bit, ...]) -> tuple[Bit, ...]:
+        return tuple(c.choose(condition, v, w) for v, w in zip(x, y, strict=True))
+
+    return Packed(
+        Number(mixed(a.type.bits, b.type.bits), a.type.low, a.type.high),
+        Atom(mixed(a.source.bits, b.source.bits), a.source.elements),
+        Atom(mixed(a.destination.bits, b.destination.bits), a.destination.elements),
+        mixed(a.payload, b.payload),
     )
-    assert isinstance(type_, Number) and isinstance(source, Atom) and isinstance(destination, Atom)
-    payload = tuple(c.choose(condition, x, y) for x, y in zip(a.payload, b.payload, strict=True))
-    bits = tuple(c.choose(condition, x, y) for x, y in zip(a.type.bits, b.type.bits, strict=True))
-    return Packed(Number(bits, a.type.low, a.type.high) if bits else a.type, source, destination, payload)
 
 
 def first_copies(c: Circuit, slots: Sequence[Slot], there: Sequence[Bit]) -> list[Bit]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from checker.symbolic.choices import raw_bits, read_packed
+from checker.symbolic.choices import read_packed
 from checker.symbolic.circuit import Bit
-from checker.symbolic.decode import network_of, outboxes_of
-from checker.symbolic.layout import ReadBit, read, read_number
-from checker.symbolic.state import Shape, SymbolicState
-from checker.symbolic.values import Symbolic
-from spec.sorts import Sort
+from checker.symbolic.decode import Placed, network_of, outboxes_of
+from checker.symbolic.layout import ReadBit, raw_bits, read, read_number
+from checker.symbolic.state import Shape, Slot, SymbolicState
+from checker.symbolic.values import Number, Symbolic
+from spec.sorts import BOOL, Sort
 from spec.state import State
 
 
@@ -32,21 +32,9 @@ def read_states(shape: Shape, state: SymbolicState, values: dict[Bit, int], mode
     pending = [read_all.part(*_pending(state, i, of)) for i, of in enumerate(durable)]
     shared = read_all.row(state.shared, [v.sort for v in shape.shared])
     ghosts = read_all.row(state.ghosts, [v.sort for v in shape.ghosts])
-    budgets = read_all.row_of([(raw_bits(b), lambda bit, b=b: read_number(b, bit)) for b in state.budgets])
-    up = read_all.row_of([((b,), lambda bit, b=b: bit(b)) for b in state.up])
-    slots = [
-        (
-            (slot.in_network, slot.waiting, *slot.stamp.bits, *slot.message.bits()),
-            lambda bit, slot=slot: (
-                bit(slot.in_network),
-                bit(slot.waiting),
-                read_number(slot.stamp, bit) if shape.fifo else 0,
-                read_packed(shape, slot.message, bit) if bit(slot.in_network) or bit(slot.waiting) else None,
-            ),
-        )
-        for slot in state.messages
-    ]
-    messages = read_all.row_of(slots)
+    budgets = read_all.row_of([_number(b) for b in state.budgets])
+    up = read_all.row_of([_value(b, BOOL) for b in state.up])
+    messages = read_all.row_of([_slot(shape, slot) for slot in state.messages])
     networks: dict[Any, Any] = {}
     result = []
     for at in range(models):
@@ -109,8 +97,7 @@ class _Columns:
         column = []
         for key in zip(*(self._digits(bit) for bit in free), strict=True):
             if key not in known:
-                digits = dict(zip(free, key, strict=True))
-                known[key] = build(lambda bit, digits=digits: bit == 1 if bit <= 1 else digits[bit] == "1")
+                known[key] = build(_digit_reader(dict(zip(free, key, strict=True))))
             column.append(known[key])
         return column
 
@@ -124,3 +111,20 @@ class _Columns:
 
 def _value(value: Symbolic, sort: Sort) -> Part:
     return raw_bits(value), lambda bit: read(value, sort, bit)
+
+
+def _number(value: Number) -> Part:
+    return value.bits, lambda bit: read_number(value, bit)
+
+
+def _slot(shape: Shape, slot: Slot) -> Part:
+    def build(bit: ReadBit) -> Placed:
+        there = bit(slot.in_network), bit(slot.waiting)
+        stamp = read_number(slot.stamp, bit) if shape.fifo else 0
+        return (*there, stamp, read_packed(shape, slot.message, bit) if any(there) else None)
+
+    return (slot.in_network, slot.waiting, *slot.stamp.bits, *slot.message.bits()), build
+
+
+def _digit_reader(digits: dict[Bit, str]) -> ReadBit:
+    return lambda bit: bit == 1 if bit <= 1 else digits[bit] == "1"

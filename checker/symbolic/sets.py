@@ -48,7 +48,8 @@ def included(c: Circuit, left: Symbolic, right: Symbolic) -> Bit:
             c.implies(there, c.some(c.conjunction(other, equal(c, message, m)) for other, m in right.messages))
             for there, message in left.messages
         )
-    assert isinstance(left, Members) and isinstance(right, Members)
+    assert isinstance(left, Members)
+    assert isinstance(right, Members)
     return c.every(c.implies(bit, right.members.get(key, FALSE)) for key, bit in left.members.items())
 
 

@@ -6,9 +6,10 @@ from checker.symbolic.batch import any_of
 from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.images import BATCH, Images
 from checker.symbolic.layout import cached_domain
-from checker.symbolic.unroll import holds
+from checker.symbolic.state import SymbolicState
+from checker.symbolic.unroll import Bound, holds
 from spec.counting import OTHER, Situation
-from spec.sorts import Sort, Value
+from spec.sorts import Value
 from spec.state import State
 from spec.system import Property
 from spec.values import EvaluationError
@@ -23,6 +24,7 @@ class Situations:
         self.track = system.track
         self.tracked: tuple[Value, ...] = cached_domain(system.track.sort) if system.track else ()
         self.known: dict[tuple[State, str], Situation] = {}
+        self._failures: list[Bit] = []
 
     def compute(self, states: list[State]) -> None:
         for at in range(0, len(states), BATCH):
@@ -36,7 +38,7 @@ class Situations:
     def _compute(self, states: list[State]) -> None:
         c, shape, system = Circuit(), self.images.shape, self.images.system
         symbolic, index, _ = any_of(c, shape, states)
-        self._failures: list[Bit] = []
+        self._failures = []
         windows = [self._all(c, symbolic, system.windows, value, None) for value in self.tracked]
         actors = {
             process: [self._all(c, symbolic, system.actors, value, process) for value in self.tracked]
@@ -57,12 +59,10 @@ class Situations:
                 self.known[state, process] = Situation(tuple(first), actor)
 
     def _all(
-        self, c: Circuit, state: object, predicates: tuple[Property, ...], value: Value, crashed: str | None
+        self, c: Circuit, state: SymbolicState, predicates: tuple[Property, ...], value: Value, crashed: str | None
     ) -> list[Bit]:
-        from checker.symbolic.state import SymbolicState
-
-        assert self.track is not None and isinstance(state, SymbolicState)
-        bound: dict[str, tuple[Value, Sort]] = {self.track.name: (value, self.track.sort)}
+        assert self.track is not None
+        bound: Bound = {self.track.name: (value, self.track.sort)}
         if crashed is not None:
             bound["crashed"] = (crashed, self.images.system.kind_of(crashed).sort)
         row, earlier = [], 0

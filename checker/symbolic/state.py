@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import pack, size, unpack
-from checker.symbolic.values import Atom, Message, Number, Symbolic, as_elements, atom, constant, is_number, number
+from checker.symbolic.values import Atom, Message, Number, Symbolic, as_elements, constant, is_number, number
 from spec import state as concrete
 from spec.sorts import MessageSort, Value
 from spec.system import NetworkKind, Storage, System, Variable
@@ -100,7 +100,8 @@ class Shape:
         width = (len(self.types) - 1).bit_length()
         bits = [b for f, (_, of) in zip(message.fields[2:], message.sort.fields, strict=True) for b in pack(c, f, of)]
         source, destination = message.fields[:2]
-        assert isinstance(source, Atom) and isinstance(destination, Atom)
+        assert isinstance(source, Atom)
+        assert isinstance(destination, Atom)
         return Packed(
             self.type_number(tuple((position >> i) & 1 for i in range(width))),
             as_elements(c, source, self.processes),
@@ -122,7 +123,7 @@ class Shape:
 
     def has_type(self, c: Circuit, packed: Packed, name: str) -> Bit:
         position = self.types[name]
-        return TRUE if len(self.types) == 1 else _code(c, packed.type, position)
+        return is_number(c, packed.type, position)
 
     def of_state(self, c: Circuit, state: concrete.State) -> SymbolicState:
         """A concrete state: every bit constant."""
@@ -172,10 +173,3 @@ class Shape:
         symbolic = constant(message, sort)
         assert isinstance(symbolic, Message)
         return self.pack_message(c, symbolic)
-
-    def process(self, name: str) -> Atom:
-        return atom(name, self.processes)
-
-
-def _code(c: Circuit, value: Number, position: int) -> Bit:
-    return is_number(c, value, position)

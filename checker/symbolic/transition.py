@@ -73,13 +73,13 @@ class _StepBuilder:
         self.memories: dict[str, list[tuple[Bit, list[Symbolic]]]] = {kind.name: [] for kind in self.kinds}
         self.records: dict[str, list[Written]] = {kind.name: [] for kind in self.kinds}
         self.sent: list[Sent] = []
+        self.crashing: Bit = FALSE
+        self.flushing: Bit = FALSE
         self.disk = list(before.disk)
         self.up = list(before.up)
 
     def build(self) -> Step:
         c, chosen, before = self.c, self.chosen, self.before
-        self.crashing: Bit = FALSE
-        self.flushing: Bit = FALSE
         for bit, kind in zip(chosen.is_kind, chosen.kinds, strict=True):
             path = c.conjunction(bit, self._affordable(kind.name))
             if kind.rule is not None:
@@ -155,7 +155,8 @@ class _StepBuilder:
         if kind is not None:
             run.act_as(kind.name, self.actor, self._who(kind), self.own[kind.name])
         if rule.message is not None:
-            assert rule.message_name is not None and self.picked is not None
+            assert rule.message_name is not None
+            assert self.picked is not None
             run.local[rule.message_name] = shape.unpack_message(c, self.picked, rule.message)
         values = rule_parameters(self.chosen.parameters, rule)
         run.local.update({p.name: v for p, v in zip(rule.parameters, values, strict=True)})
@@ -181,9 +182,8 @@ class _StepBuilder:
         if kind is not None:
             if kind.has_storage and self.buffered:
                 run.end_record()
-                pending = [
-                    c.conjunction(self.actor[i], storage.has_pending(c, self.before, i)) for i in self.members[kind.name]
-                ]
+                members = self.members[kind.name]
+                pending = [c.conjunction(self.actor[i], storage.has_pending(c, self.before, i)) for i in members]
                 waits = c.some([*([] if flushing else pending), *(w.there for w in run.written)])
             elif kind.has_storage and kind.on_flush:
                 pairs = zip(run.durable(), run.last, strict=True)
@@ -292,7 +292,8 @@ class _StepBuilder:
         for kind in self.kinds:
             for written in self.records[kind.name]:
                 mine = self.members[kind.name]
-                of = tuple(c.conjunction(written.there, here) if i in mine else FALSE for i, here in enumerate(self.actor))
+                actors = (here if i in mine else FALSE for i, here in enumerate(self.actor))
+                of = tuple(c.conjunction(written.there, here) for here in actors)
                 pending.append(PendingRecord(of, written.record))
         return tuple(record for record in pending if any(bit != FALSE for bit in record.of))
 

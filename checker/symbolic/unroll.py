@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from typing import TypeAlias
+
+from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.expressions import Frame
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step, step
+from checker.symbolic.values import constant
 from spec.sorts import Sort, Value
 from spec.state import State
 from spec.system import Expr, System
+
+Bound: TypeAlias = dict[str, tuple[Value, Sort]]
+"""Names that an expression takes from outside (the tracked element, …), with their values."""
 
 
 class Unrolling:
@@ -26,7 +32,7 @@ class Unrolling:
             self.steps.append(following)
             self.states.append(following.after)
 
-    def holds(self, expression: Expr, position: int, bound: dict[str, tuple[Value, Sort]] | None = None) -> tuple[Bit, Bit]:
+    def holds(self, expression: Expr, position: int, bound: Bound | None = None) -> tuple[Bit, Bit]:
         """A property of the state after ``position`` steps: whether it is true, and whether its evaluation fails."""
         return holds(self.circuit, self.shape, self.states[position], expression, bound)
 
@@ -45,15 +51,10 @@ def holds(
     shape: Shape,
     state: SymbolicState,
     expression: Expr,
-    bound: dict[str, tuple[Value, Sort]] | None = None,
+    bound: Bound | None = None,
 ) -> tuple[Bit, Bit]:
     """Whether a property is true of a state, and whether its evaluation fails. ``bound``: names with their values."""
-    from checker.symbolic.values import constant
-
     frame = Frame(c, shape, state)
     for name, (value, sort) in (bound or {}).items():
         frame.local[name] = constant(value, sort)
     return frame.boolean(expression), frame.error
-
-
-__all__ = ["FALSE", "TRUE", "Unrolling", "holds"]

@@ -1,7 +1,7 @@
 """A spec's values as trees of bits, with the operations that every engine layer needs on them.
 
-A bool is a :data:`Bit`. Numbers carry the interval they are known to lie in and just enough bits for it, so nothing ever
-wraps. What lies beyond a sequence's length, or under an absent optional, is arbitrary: compare with :func:`equal` only.
+A bool is a :data:`Bit`. Numbers carry the interval they are known to lie in and just enough bits for it, so nothing
+ever wraps. What lies beyond a sequence's length, or under an absent optional, is arbitrary: compare with :func:`equal`.
 """
 
 from __future__ import annotations
@@ -290,9 +290,8 @@ def equal(c: Circuit, a: Symbolic, b: Symbolic) -> Bit:
         case Number(), Number():
             if a.high < b.low or b.high < a.low:
                 return FALSE
-            return c.every(
-                c.same(bit_at(a, i), bit_at(b, i)) for i in range(max(len(a.bits), len(b.bits)) + (a.low < 0 or b.low < 0))
-            )
+            size = max(len(a.bits), len(b.bits)) + (a.low < 0 or b.low < 0)
+            return c.every(c.same(bit_at(a, i), bit_at(b, i)) for i in range(size))
         case Atom(), Atom():
             if a.elements == b.elements:
                 return c.every(c.same(x, y) for x, y in zip(a.bits, b.bits, strict=True))

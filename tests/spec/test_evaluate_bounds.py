@@ -186,7 +186,7 @@ def test_cut_transitions_are_counted_by_bound_and_not_listed() -> None:
     small.evaluator.tally.cuts = {}
     labels = small.evaluator.enabled(small.initial)
     assert labels == [Label("up_to", "a", (1,)), Label("up_to", "b", (1,))]
-    assert small.evaluator.tally.cuts == {"constraint low": 2, "constraint lower": 4}
+    assert small.evaluator.tally.cuts == {"up_to: constraint low": 2, "up_to: constraint lower": 4}
 
 
 # ----------------------------------------------------------------------------- values: cuts, errors, their order

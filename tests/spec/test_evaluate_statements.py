@@ -309,7 +309,6 @@ def test_state_and_label_determine_the_next_state() -> None:
         Label("drop", "a"),
         Label("duplicate"),
     ],
-    ids=repr,
 )
 def test_a_label_that_the_state_does_not_have_is_not_enabled(label: Label) -> None:
     small = nodes(HANDLER + "        x := m.n\n" + "    durable d: 0..1 = 0\n")

@@ -97,7 +97,7 @@ def test_search_agrees_with_a_naive_one() -> None:
     found = explore(small.evaluator)
     levels, generated, cuts = reachable(small.evaluator, small.initial)
     assert (found.levels, found.generated, sum(found.cuts.values())) == (levels, generated, cuts)
-    assert found.cuts.keys() == {"max_in_flight = 2", "constraint low"}
+    assert found.cuts.keys() == {"write: max_in_flight = 2", "Note: constraint low"}
     assert sum(found.taken.values()) == generated
     assert found.taken.keys() == {"write", "Note", "flush", "crash", "restart", "drop"}
 
@@ -263,7 +263,7 @@ def test_deadlock_is_where_nothing_is_enabled() -> None:
 
 def test_state_whose_every_transition_is_cut_is_no_deadlock() -> None:
     found = explore(nodes(STOPS, elements="a", model="constraint low: forall p in Node: p.x < 1\n").evaluator)
-    assert (found.distinct, found.deadlock, found.cuts) == (1, None, {"constraint low": 1})
+    assert (found.distinct, found.deadlock, found.cuts) == (1, None, {"go: constraint low": 1})
 
 
 def test_used_up_budget_can_leave_a_deadlock() -> None:

@@ -73,13 +73,12 @@ def sorts(depth: int = 2) -> st.SearchStrategy[Sort]:
         (MapSort(NODE, BOOL), ((False, False), (False, True), (True, False), (True, True))),
         (RecordSort("R", (("n", NODE), ("b", BOOL))), (("z", False), ("z", True), ("a", False), ("a", True))),
     ],
-    ids=str,
 )
 def test_domain_lists_every_value_in_order(sort: Sort, values: tuple[Value, ...]) -> None:
     assert domain(sort) == values
 
 
-@pytest.mark.parametrize("sort", [INT, SeqSort(BOOL, None), NOTE, SetSort(INT)], ids=str)
+@pytest.mark.parametrize("sort", [INT, SeqSort(BOOL, None), NOTE, SetSort(INT)])
 def test_sort_without_an_end_has_no_domain(sort: Sort) -> None:
     with pytest.raises(ValueError, match="no finite domain"):
         domain(sort)
@@ -158,7 +157,6 @@ def test_order_key_is_total_and_tells_values_apart(sort: Sort, random: Any) -> N
         (NOTE, ("Note", "z", "a", 1, (0, 0, 0))),
         (NOTE, ("Note", "z", "a", 1)),
     ],
-    ids=repr,
 )
 def test_value_is_not_of_the_sort(sort: Sort, value: Value) -> None:
     assert not contains(sort, value)
@@ -236,7 +234,7 @@ def outcome(sort: Sort, value: Value) -> str:
         (MapSort(NODE, TERM), (0, 3), "error x: 0 is outside 1..2"),
         (ENTRY, (3, "Red"), "cut x.term <= 2"),
     ],
-    ids=repr,
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
 )
 def test_first_bad_part_decides_between_a_cut_and_an_error(sort: Sort, value: Value, expected: str) -> None:
     assert outcome(sort, value) == expected
@@ -245,7 +243,7 @@ def test_first_bad_part_decides_between_a_cut_and_an_error(sort: Sort, value: Va
 UNCHECKED = [BOOL, LIGHT, NODE, INT, SetSort(NODE), SeqSort(BOOL, None), OptionalSort(BOOL)]
 
 
-@pytest.mark.parametrize("sort", UNCHECKED, ids=str)
+@pytest.mark.parametrize("sort", UNCHECKED)
 def test_what_cannot_fail_is_not_checked(sort: Sort) -> None:
     assert store_check(sort, "x") is None
 
@@ -264,7 +262,6 @@ def test_what_cannot_fail_is_not_checked(sort: Sort) -> None:
         (ENTRY, (1, "Red"), "Entry(term=1, light=Red)"),
         (NOTE, ("Note", "z", "a", 2, (0,)), "Note(z → a, term=2, log=[0])"),
     ],
-    ids=str,
 )
 def test_value_is_shown_as_the_language_writes_it(sort: Sort, value: Value, text: str) -> None:
     assert show(sort, value) == text

@@ -54,7 +54,7 @@ def test_a_label_is_one_line(label: Label | None, text: str) -> None:
         ("s1", "s1"),
         ("", "''"),
         ([1, []], "[1, []]"),
-        ({"s2", "s1"}, "{s1, s2}"),
+        ({f"s{n}" for n in range(1, 9)}, "{s1, s2, s3, s4, s5, s6, s7, s8}"),
         ({"b": 1, "a": None}, "{b: 1, a: none}"),
         (ping(1), "Ping(a1 → b1, number=1)"),
         ({"message": ping(1), "copies": 2}, "Ping(a1 → b1, number=1) × 2"),
