@@ -1,4 +1,4 @@
-"""Whether a value is one of a sort: the check of a function's arguments and results, where anything else is an error."""
+"""Whether a value is one of a sort: the check of a function's arguments and results; all else is an error."""
 
 from __future__ import annotations
 

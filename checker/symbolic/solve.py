@@ -140,7 +140,8 @@ class Solver:
             return True
         reason = str(self._solver.reason_unknown())
         left = self.deadline.left()
-        if "interrupted" in reason or (reason == "canceled" and (left is None or left > 0)):
+        # The SMT core says "canceled" both for Ctrl-C and when time is up, which it may find a little early.
+        if "interrupted" in reason or (reason == "canceled" and (left is None or left > 0.1)):
             raise KeyboardInterrupt
         raise GaveUp("timeout" if reason in ("timeout", "canceled") else reason)
 

@@ -1,0 +1,136 @@
+"""The symbolic engine's transitions are the evaluator's: for every kind of network and storage, and errors too."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checker.symbolic.allsat import solutions
+from checker.symbolic.decode import labels_of, read_state, state_bits
+from checker.symbolic.images import Images
+from checker.symbolic.solve import Deadline
+from checker.symbolic.unroll import Unrolling
+from spec.evaluate import EvaluationError, Evaluator
+from spec.state import Label, State
+from spec.system import System
+from tests.checker.symbolic_systems import kitchen, shipped_system
+
+NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
+STORAGES = ("buffered", "atomic")
+BOUNDS = (
+    "max_in_flight = 3, max_crashes = 2",
+    "max_drops = 1, max_duplicates = 1, max_retries = 1, max_copies = 1",
+    "max_pending = 1, max_in_flight = 4, max_copies = 2",
+    "",
+)
+
+
+def _configured(network: str, storage: str, bounds: str) -> System:
+    lines = bounds.split(", ") if bounds else []
+    if network == "set":
+        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
+    if storage == "atomic":
+        lines = [line for line in lines if "pending" not in line]
+    return kitchen(network, storage, ", ".join(lines))
+
+
+def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], State | None]:
+    """The states of a random run, and the state whose transitions fail, if it came to one."""
+    chance = random.Random(seed)
+    states: list[State] = []
+    state = evaluator.initial_states()[0]
+    for _ in range(length):
+        try:
+            transitions = evaluator.transitions(state)
+        except EvaluationError:
+            return states, state
+        states.append(state)
+        if not transitions:
+            break
+        state = chance.choice(transitions)[1]
+    return states, None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(NETWORKS), st.sampled_from(STORAGES), st.sampled_from(BOUNDS), st.integers(0, 10**6))
+def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str, seed: int) -> None:
+    system = _configured(network, storage, bounds)
+    evaluator, images = Evaluator(system), Images(system, Deadline())
+    states, failing = _walk(evaluator, seed, 25)
+    images.compute(states)
+    for state in states:
+        assert dict(images.of(state)) == dict(evaluator.transitions(state))
+        assert len(images.of(state)) == len(evaluator.transitions(state))
+    if failing is not None:
+        with pytest.raises(EvaluationError):
+            images.compute([failing])
+
+
+@pytest.mark.parametrize("model", ["tiny", "three"])
+@pytest.mark.parametrize("seed", range(4))
+def test_transitions_of_raft_are_the_evaluators(model: str, seed: int) -> None:
+    system = shipped_system("raft", model)
+    evaluator, images = Evaluator(system), Images(system, Deadline())
+    states, _ = _walk(evaluator, seed, 40)
+    images.compute(states)
+    for state in states:
+        assert dict(images.of(state)) == dict(evaluator.transitions(state))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_unrolled_runs_are_the_evaluators(network: str, storage: str) -> None:
+    """Three symbolic steps at once: messages and records made by one step are found again by the next."""
+    bounds = "max_in_flight = 3, max_crashes = 1, max_retries = 0"
+    system = _configured(network, storage, bounds)
+    evaluator = Evaluator(system)
+    start = _busy_state(evaluator)
+    run = Unrolling(system, start)
+    run.extend_to(3)
+    c = run.circuit
+    goal = c.every(s.taken for s in run.steps)
+    choices = [bit for s in run.steps for bit in s.choices.bits]
+    found = {}
+    roots = [*state_bits(run.states[3]), *choices]
+    for step in run.steps:
+        roots += state_bits(step.before)
+    cone = c.cone(roots)
+    for values in solutions(c, goal, choices, Deadline()):
+        simulated = c.simulate(cone, dict(zip(choices, map(int, values), strict=True)))
+
+        def bit(which: int, simulated: dict[int, int] = simulated) -> bool:
+            return bool(simulated[which])
+
+        labels = labels_of(run.shape, run.steps, bit)
+        assert labels not in found, "two assignments of the choices are one sequence of labels"
+        found[labels] = read_state(run.shape, run.states[3], bit)
+    assert found == dict(_sequences(evaluator, start, 3))
+
+
+def _busy_state(evaluator: Evaluator) -> State:
+    """A state with a message waiting and one on its way, where the evaluation of nothing near it fails."""
+    for seed in range(300):
+        for state in _walk(evaluator, seed, 12)[0]:
+            waiting = any(state.outbox) or not any(state.disk)
+            buffered = any(state.pending)
+            if state.network and (waiting or not buffered) and state.budgets[0] == 0:
+                try:
+                    sequences = list(_sequences(evaluator, state, 3))
+                except EvaluationError:
+                    continue
+                if 20 < len(sequences) < 1500:
+                    return state
+    raise AssertionError("no such state")
+
+
+def _sequences(evaluator: Evaluator, state: State, length: int) -> list[tuple[tuple[Label, ...], State]]:
+    if length == 0:
+        return [((), state)]
+    return [
+        ((label, *rest), last)
+        for label, after in evaluator.transitions(state)
+        for rest, last in _sequences(evaluator, after, length - 1)
+    ]
