@@ -15,8 +15,8 @@ from checker.verdict import Exit
 from spec.explore import Explored, explore
 from spec.state import Label
 
-DEFAULT_STEPS = 12
-"""How deep the symbolic engine searches unless told: part of the question, printed with the answer."""
+DEFAULT_STEPS = 8
+"""How deep the symbolic engine searches unless the command line or the model (``max_steps``) says."""
 
 
 @dataclass(slots=True)
@@ -62,6 +62,7 @@ def check(
 ) -> Checked:
     """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer."""
     started = time.monotonic()
+    max_steps = question.system.bounds.steps if max_steps is None else max_steps
     if engine == "reference":
         checked = _reference(question, max_steps, timeout, scenario, deadlock)
     else:

@@ -4,19 +4,18 @@ quick and a broken installation is explained instead of tracebacked."""
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from checker.verdict import MEANING, Exit, Stop
-
-if TYPE_CHECKING:
-    pass
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,7 +48,7 @@ def output_options(command: Command) -> Command:
         (
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
             click.option(
-                "--out-itf", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Write traces here."
+                "--out-itf", metavar="DIR", type=click.Path(path_type=Path), help="Write traces into this folder."
             ),
         )
     ):
@@ -103,10 +102,20 @@ def cli(
     replay each on the implementation, complete each, and print the crash-window matrix and a verdict.
     """
     if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
         return
     from checker import commands
 
     commands.main(engine, timeout, max_steps, target, as_json, out_itf)
+
+
+def _refuse_options_before(context: click.Context, command: str) -> None:
+    """An option of the main job, given to another command, would be dropped in silence."""
+    for parameter in context.command.params:
+        if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            option = parameter.opts[-1]
+            message = f"{option} stands before the command; write it after: model-check {command} {option} …"
+            raise click.UsageError(message, context)
 
 
 @cli.command()
@@ -184,6 +193,9 @@ def _installed_right() -> None:
 def main() -> NoReturn:
     """The console script: every way a run can end becomes a documented exit code."""
     code = int(Exit.INTERNAL_ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a file name that is no text must not end us
+            stream.reconfigure(errors="backslashreplace")
     try:
         _installed_right()
         cli.main(standalone_mode=False)
@@ -200,13 +212,18 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = int(Exit.INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, as in `model-check | head`
+    except (BrokenPipeError, SystemExit) as gone:  # the reader of our output has gone, as in `model-check | head`
+        if isinstance(gone, SystemExit) and not isinstance(gone.__context__, BrokenPipeError):
+            raise  # rich and click make a SystemExit(1) of it; any other is not ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = int(Exit.IO_ERROR)
     except OSError as error:
         advice = "free some space and run it again" if error.errno == errno.ENOSPC else "check the path and its rights"
         click.echo(f"{error}; {advice}", err=True)
         code = int(Exit.IO_ERROR)
+    except MemoryError:
+        click.echo("memory ran out; lower the bounds (--set, --max-steps, --depth) or give it more", err=True)
+        code = int(Exit.INCONCLUSIVE)
     except Exception as error:
         if os.environ.get("RAFTPROOF_DEBUG"):
             raise

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spec.load import load_system, shipped
+from spec.load import SET_OPTION, load_system, shipped
 
 from checker.verdict import Exit, Stop
-from spec.diagnostics import SpecError
+from spec.diagnostics import Diagnostic, SpecError
 from spec.evaluate import Evaluator
-from spec.script import ScriptError, find_scenario, run_scenario, start_state
+from spec.script import ScriptError, describe, find_scenario, run_scenario, start_state
 from spec.source import SpecFileError
 from spec.state import Label, State
 from spec.system import System
+from spec.values import EvaluationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class Question:
 
     def command(self, *words: str) -> str:
         """A command line that a user can paste."""
-        return " ".join(("model-check", *words, *self.arguments))
+        return shlex.join(("model-check", *words, *self.arguments))
 
     def start(self, scenario: str | None = None) -> tuple[State, tuple[Label, ...]]:
         """Where to search from: the named scenario's end, or the model's start. Raises Stop."""
-        try:
+        with reported_errors(), _unreached():
             if scenario is None:
                 return start_state(self.evaluator)
             found = find_scenario(self.evaluator, scenario)
@@ -41,8 +44,26 @@ class Question:
                 known = ", ".join(s.name for s in self.system.scenarios) or "none"
                 raise Stop(Exit.USAGE, f"no scenario named {scenario} in model {self.system.model}; there are: {known}")
             return run_scenario(self.evaluator, found)
-        except ScriptError as error:
-            raise Stop(Exit.NOT_REACHED, str(error)) from error
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turns an evaluation error of the spec into a Stop that says where, and after which labels."""
+    try:
+        yield
+    except EvaluationError as error:
+        run = "".join(f"\n    {number:2}  {describe(label)}" for number, label in enumerate(error.labels, 1))
+        after = f"\n  in the last of these labels:{run}" if run else ""
+        message = f"evaluation error in the spec: {error}{after}\n  `model-check check` shows a shortest run to one"
+        raise Stop(Exit.EVALUATION_ERROR, message) from error
+
+
+@contextmanager
+def _unreached() -> Iterator[None]:
+    try:
+        yield
+    except ScriptError as error:
+        raise Stop(Exit.NOT_REACHED, str(error)) from error
 
 
 def ask(
@@ -60,8 +81,10 @@ def ask(
     except SpecFileError as error:
         raise Stop(error_code(error), str(error)) from error
     except SpecError as error:
-        code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
         count = len(error.diagnostics)
+        if any(_of_command_line(d) for d in error.diagnostics):
+            raise Stop(Exit.USAGE, str(error)) from error
+        code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
         raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
     evaluator = Evaluator(system)
     if only is not None:
@@ -75,6 +98,11 @@ def ask(
         words += ["--set", f"{name}={value}"]
     words += ["--property", only] if only is not None else []
     return Question(path, system, evaluator, only, tuple(words))
+
+
+def _of_command_line(diagnostic: Diagnostic) -> bool:
+    """Whether it is about --set, --model or --mutant: the spec itself is free of errors then."""
+    return diagnostic.place.file == SET_OPTION or diagnostic.code in ("S506", "S507")
 
 
 def error_code(error: SpecFileError) -> Exit:

@@ -39,7 +39,7 @@ BUILTINS = (
 RESERVED = ("self", "label", "process", "deliver", "bool", "int", *BUILTINS)
 MODEL_KEYS = (
     "storage", "start", "max_crashes", "max_drops", "max_duplicates", "max_retries",
-    "max_in_flight", "max_copies", "max_pending",
+    "max_in_flight", "max_copies", "max_pending", "max_steps",
 )  # fmt: skip
 
 

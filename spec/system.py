@@ -523,7 +523,8 @@ class StorageMode(Enum):
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Budgets count over the run (``None``: unlimited and no counter in the state; crashes: 0 if unset). The rest cut
-    by the target state. ``retries`` counts occurrences of the rule named ``retry``."""
+    by the target state. ``retries`` counts occurrences of the rule named ``retry``. ``steps`` cuts nothing: it is how
+    deep a bounded search goes unless the command line says."""
 
     crashes: int = 0
     drops: int | None = None
@@ -532,6 +533,7 @@ class Bounds:
     in_flight: int | None = None
     copies: int | None = None
     pending: int | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

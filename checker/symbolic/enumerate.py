@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
 from checker.symbolic.errors import GaveUp
@@ -64,9 +65,14 @@ def reachable_states(
     images = Images(system, Deadline(timeout))
     found = Reachable()
     try:
-        _explore(images, _start(images, start), max_depth, found, progress, until_no_crash=False)
+        for depth, _ in enumerate(_levels(images, _start(images, start), found)):
+            if progress is not None:
+                progress(depth, found.distinct)
+            if depth == max_depth:
+                return found
+        found.complete = True
     except (GaveUp, KeyboardInterrupt) as reason:
-        found.stopped = str(reason) if isinstance(reason, GaveUp) else INTERRUPTED
+        found.stopped = _why(reason)
     return found
 
 
@@ -74,34 +80,32 @@ def _start(images: Images, start: State | None) -> State:
     return images.evaluator.initial_states()[0] if start is None else start
 
 
-def _explore(
-    images: Images,
-    start: State,
-    max_depth: int | None,
-    found: Reachable,
-    progress: Progress | None,
-    *,
-    until_no_crash: bool,
-) -> None:
-    """Fills ``found``. ``until_no_crash``: leaves out states after which no crash can come (their budget is spent)."""
+def _why(reason: BaseException) -> str:
+    return str(reason) if isinstance(reason, GaveUp) else INTERRUPTED
+
+
+def _levels(
+    images: Images, start: State, found: Reachable, *, while_crashes_are_left: bool = False
+) -> Iterator[list[State]]:
+    """Fills ``found`` level by level, each when it is asked for. ``while_crashes_are_left``: without the states after
+    which no crash can come, because their budget is spent."""
+
+    def wanted(state: State) -> bool:
+        return not while_crashes_are_left or _may_crash(images.system, state)
+
     found.reached_by[start] = None
-    level = [start] if not until_no_crash or _may_crash(images.system, start) else []
+    level = [start] if wanted(start) else []
     while level:
         found.levels.append(level)
-        depth = len(found.levels) - 1
-        if progress is not None:
-            progress(depth, found.distinct)
-        if max_depth is not None and depth >= max_depth:
-            return
+        yield level
         images.compute(level)
         following: list[State] = []
         for state in level:
             for label, after in images.of(state):
-                if after not in found.reached_by and (not until_no_crash or _may_crash(images.system, after)):
+                if after not in found.reached_by and wanted(after):
                     found.reached_by[after] = (state, label)
                     following.append(after)
         level = following
-    found.complete = True
 
 
 def _may_crash(system: System, state: State) -> bool:
@@ -134,15 +138,8 @@ def crash_states(
     images = Images(system, Deadline(timeout))
     result, reached = CrashStates(), Reachable()
     situations = Situations(images)
-    start = _start(images, start)
     try:
-        for bound in range(depth + 1):
-            if bound == 0:
-                _explore(images, start, 0, reached, None, until_no_crash=True)
-            elif not _next_level(images, reached):
-                result.depth = depth
-                break
-            level = reached.levels[-1] if reached.levels else []
+        for bound, level in enumerate(_levels(images, _start(images, start), reached, while_crashes_are_left=True)):
             images.compute(level)
             situations.compute(level)
             for state in level:
@@ -150,22 +147,12 @@ def crash_states(
             result.depth = bound
             if progress is not None:
                 progress(bound, len(result.found))
+            if bound == depth:
+                return result
+        result.depth = depth  # no run is longer that could still crash
     except (GaveUp, KeyboardInterrupt) as reason:
-        result.stopped = str(reason) if isinstance(reason, GaveUp) else INTERRUPTED
+        result.stopped = _why(reason)
     return result
-
-
-def _next_level(images: Images, reached: Reachable) -> bool:
-    """One depth more of the states that may still crash."""
-    following: list[State] = []
-    for state in reached.levels[-1] if reached.levels else []:
-        for label, after in images.of(state):
-            if after not in reached.reached_by and _may_crash(images.system, after):
-                reached.reached_by[after] = (state, label)
-                following.append(after)
-    if following:
-        reached.levels.append(following)
-    return bool(following)
 
 
 def _add_crashes(
@@ -223,8 +210,8 @@ class Interleavings:
     def __iter__(self) -> Iterator[Interleaving]:
         reached = Reachable()
         try:
-            _explore(self.images, self.start, self.depth - self.window, reached, None, until_no_crash=True)
-            for depth, level in enumerate(reached.levels):
+            levels = _levels(self.images, self.start, reached, while_crashes_are_left=True)
+            for depth, level in enumerate(islice(levels, self.depth - self.window + 1)):
                 for at in range(0, len(level), 64):
                     chunk = level[at : at + 64]
                     self._prepare(chunk)
@@ -236,7 +223,7 @@ class Interleavings:
                     if self.progress is not None:
                         self.progress(depth, self.count)
         except (GaveUp, KeyboardInterrupt) as reason:
-            self.stopped = str(reason) if isinstance(reason, GaveUp) else INTERRUPTED
+            self.stopped = _why(reason)
 
     def _prepare(self, states: list[State]) -> None:
         """Computes the transitions of all that the interleavings from these states pass through, depth by depth."""

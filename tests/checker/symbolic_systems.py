@@ -153,3 +153,36 @@ def kitchen(network: str = "bag with loss, duplication", storage: str = "buffere
         bounds += ", max_crashes = 1"
     lines = "".join(f"    {line.strip()}\n" for line in bounds.split(",") if line.strip())
     return of_text(KITCHEN.format(network=network, storage=storage, bounds=lines))
+
+
+# A message that waits for a flush is overtaken by one that does not: what a fifo network's order must keep apart.
+OVERTAKING = """
+const Node: set
+const Reader: set
+message Note:
+    n: 0..3
+network {network}
+process Node:
+    durable n: 0..2 = 0
+    action write(reader: Reader):
+        require n < 2
+        n := n + 1
+        fsync
+        send Note(n=n) to reader
+    action talk(reader: Reader):
+        send Note(n=3) to reader
+process Reader:
+    volatile heard: seq[0..3, 2] = []
+    on Note m as note:
+        heard := append(heard, m.n)
+model m:
+    Node = {{a}}
+    Reader = {{r}}
+    storage = buffered
+    max_crashes = 0
+    max_in_flight = 4
+"""
+
+
+def overtaking(network: str) -> System:
+    return of_text(OVERTAKING.format(network=network))
