@@ -7,6 +7,7 @@ ends with the exact number of states when the queue runs empty).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from checker.progress import Progress
@@ -44,11 +45,25 @@ class Checked:
     unreached: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    @property
-    def computable(self) -> int:
-        """How many of ``labels`` lead to a state: an evaluation error's own label does not."""
-        count = len(self.labels or ())
-        return count - 1 if self.code is Exit.EVALUATION_ERROR else count
+
+GRAVEST = (
+    Exit.EVALUATION_ERROR,
+    Exit.SAFETY,
+    Exit.DEADLOCK,
+    Exit.INTERRUPTED,
+    Exit.INCONCLUSIVE,
+    Exit.NOT_REACHED,
+    Exit.HOLDS,
+)
+
+
+def taken_together(answers: Sequence[Checked]) -> Exit:
+    """The code of several engines' answers to one question. Of the violations of the shortest length each may have
+    found another; that one found none, or a longer one, is a disagreement."""
+    decided = [a for a in answers if a.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE)]
+    if len({None if answer.labels is None else len(answer.labels) for answer in decided}) > 1:
+        return Exit.ENGINES_DISAGREE
+    return min((answer.code for answer in answers), key=GRAVEST.index)
 
 
 def check(
@@ -119,6 +134,7 @@ def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], d
     )
     violation = explored.violation
     if violation is not None:
+        checked.depth = len(violation.labels)
         checked.labels = prefix + violation.labels
         checked.violated = violation.property
         checked.message = violation.message

@@ -54,6 +54,6 @@ def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw
     on_broken: Replayed | Divergence | str
     try:
         on_broken = replay(trace, open_named(target, frozenset({MUTANT})), TABLE)
-    except (Stop, TypeError) as error:
+    except Stop as error:
         on_broken = f"target {target} has no switch for this fault: {error}"
     return Flaw(checked, trace, on_correct, on_broken, command)

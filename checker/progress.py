@@ -11,13 +11,21 @@ import time
 from types import TracebackType
 
 
-class Progress:
-    """A part of a run: ``with Progress("replay", total) as progress: progress(done)``."""
+class OutOfTime(Exception):
+    """The deadline of a part of a run has passed."""
 
-    def __init__(self, what: str, total: int | None = None, unit: str = "") -> None:
+
+class Progress:
+    """A part of a run: ``with Progress("replay", total) as progress: progress(done)``.
+
+    ``deadline``: in the terms of time.monotonic; a call after it raises OutOfTime.
+    """
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "", deadline: float | None = None) -> None:
         self.what = what
         self.total = total
         self.unit = unit
+        self.deadline = deadline
         self.started = time.monotonic()
         self._shown = 0.0
         self._live = sys.stderr.isatty()
@@ -27,6 +35,8 @@ class Progress:
 
     def __call__(self, done: int, remark: str = "") -> None:
         now = time.monotonic()
+        if self.deadline is not None and now > self.deadline:
+            raise OutOfTime
         if self._live and now - self.started > 1 and now - self._shown > 0.25:
             self._shown = now
             sys.stderr.write(f"\r\x1b[2K{self.line(done, now - self.started, remark)}")

@@ -36,14 +36,17 @@ class Question:
 
     def start(self, scenario: str | None = None) -> tuple[State, tuple[Label, ...]]:
         """Where to search from: the named scenario's end, or the model's start. Raises Stop."""
-        with reported_errors(), _unreached():
-            if scenario is None:
-                return start_state(self.evaluator)
-            found = find_scenario(self.evaluator, scenario)
-            if found is None:
-                known = ", ".join(s.name for s in self.system.scenarios) or "none"
-                raise Stop(Exit.USAGE, f"no scenario named {scenario} in model {self.system.model}; there are: {known}")
-            return run_scenario(self.evaluator, found)
+        with reported_errors():
+            try:
+                if scenario is None:
+                    return start_state(self.evaluator)
+                found = find_scenario(self.evaluator, scenario)
+                if found is not None:
+                    return run_scenario(self.evaluator, found)
+            except ScriptError as error:
+                raise Stop(Exit.NOT_REACHED, str(error)) from error
+        known = ", ".join(s.name for s in self.system.scenarios) or "none"
+        raise Stop(Exit.USAGE, f"no scenario named {scenario} in model {self.system.model}; there are: {known}")
 
 
 @contextmanager
@@ -56,14 +59,6 @@ def reported_errors() -> Iterator[None]:
         after = f"\n  in the last of these labels:{run}" if run else ""
         message = f"evaluation error in the spec: {error}{after}\n  `model-check check` shows a shortest run to one"
         raise Stop(Exit.EVALUATION_ERROR, message) from error
-
-
-@contextmanager
-def _unreached() -> Iterator[None]:
-    try:
-        yield
-    except ScriptError as error:
-        raise Stop(Exit.NOT_REACHED, str(error)) from error
 
 
 def ask(

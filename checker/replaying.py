@@ -9,6 +9,7 @@ from pathlib import Path
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from spec.state import Label, State
+from traces.errors import TargetNotFound
 from traces.forest import Branch, Replayer, Restorable
 from traces.itf import write_trace
 from traces.minimise import diverging_prefix
@@ -44,15 +45,14 @@ class Replays:
 
 
 def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
-    """The target of that name. Raises Stop."""
-    from traces.errors import TargetNotFound
-
+    """The target of that name. Raises Stop, whatever the target's own code raises: it is not ours."""
     try:
         return open_target(name, broken)
     except TargetNotFound as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    except ValueError as error:
-        raise Stop(Exit.USAGE, f"target {name}: {error}") from error
+    except Exception as error:
+        wanted = f" with {', '.join(sorted(broken))} broken" if broken else ""
+        raise Stop(Exit.USAGE, f"target {name} cannot be opened{wanted}: {type(error).__name__}: {error}") from error
 
 
 def replay_runs(
@@ -111,13 +111,25 @@ def _branch(tracer: Tracer, node: _Node, state: State, label: Label | None) -> B
     return Branch(tracer.trace_state(label, state), node.runs, children())
 
 
+def make_folder(folder: Path | None) -> None:
+    """Makes the folder for traces, before a search whose result would be lost without it. Raises Stop."""
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+
 def save(trace: Trace, folder: Path, name: str) -> Path:
-    """Writes a trace into a folder that is made if need be. Raises Stop when it cannot be written."""
+    """Writes a trace into a folder. Raises Stop when it cannot be written."""
     path = folder / f"{name}.itf.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_trace(trace, path)
     except OSError as error:
-        raise Stop(Exit.IO_ERROR, f"{path}: cannot be written: {error.strerror or error}; free space or name another "
-                   "folder with --out-itf") from error
+        raise _unwritable(path, error) from error
     return path
+
+
+def _unwritable(path: Path, error: OSError) -> Stop:
+    reason = error.strerror or error
+    return Stop(Exit.IO_ERROR, f"{path}: cannot be written: {reason}; free space or name another folder with --out-itf")

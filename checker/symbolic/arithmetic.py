@@ -5,18 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from checker.symbolic.circuit import FALSE, Bit, Circuit
-from checker.symbolic.values import (
-    Number,
-    Symbolic,
-    add,
-    choose,
-    is_number,
-    less,
-    less_equal,
-    ranged,
-    subtract,
-    tabulate,
-)
+from checker.symbolic.numbers import Number, add, is_number, less, less_equal, ranged, subtract, tabulate
+from checker.symbolic.values import Symbolic, choose
 from spec.system import Operator
 
 

@@ -8,8 +8,9 @@ from typing import cast
 
 from checker.symbolic.circuit import TRUE, Bit, Circuit
 from checker.symbolic.network import choose_message
+from checker.symbolic.numbers import Number, less, number
 from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
-from checker.symbolic.values import Number, Symbolic, choose, less, number
+from checker.symbolic.values import Symbolic, choose
 from spec.state import State
 
 

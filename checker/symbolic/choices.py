@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from checker.symbolic.circuit import TRUE, Bit, Circuit
 from checker.symbolic.layout import ReadBit, pack, raw_bits, read, read_number, size, unpack, well_formed
+from checker.symbolic.numbers import Number, is_number, less, number
 from checker.symbolic.state import Packed, Shape, SymbolicState
-from checker.symbolic.values import Atom, Number, Symbolic, is_number, less, number
+from checker.symbolic.values import Atom, Symbolic
 from spec import state as concrete
 from spec.sorts import Sort
 from spec.state import Label

@@ -15,6 +15,7 @@ from checker.symbolic.errors import NotEncodable
 from checker.symbolic.layout import arbitrary, cached_domain, constants
 from checker.symbolic.membership import as_one_of
 from checker.symbolic.network import first_copies
+from checker.symbolic.numbers import Number, count, is_number, number, subtract
 from checker.symbolic.sequences import concatenated, element, slice_of
 from checker.symbolic.sets import extreme, included, members_of, set_operation
 from checker.symbolic.state import Shape, SymbolicState
@@ -23,20 +24,15 @@ from checker.symbolic.values import (
     Members,
     Message,
     MessageSet,
-    Number,
     Optional,
     Product,
     Slots,
     Symbolic,
     choose,
     constant,
-    count,
     equal,
     is_atom,
-    is_number,
-    number,
     select,
-    subtract,
 )
 from spec import system as ir
 from spec.sorts import (

@@ -12,22 +12,8 @@ from typing import Any
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
-from checker.symbolic.values import (
-    Atom,
-    Members,
-    Message,
-    Number,
-    Optional,
-    Product,
-    Slots,
-    Symbolic,
-    bit_at,
-    constant,
-    less,
-    less_equal,
-    number,
-    width,
-)
+from checker.symbolic.numbers import Number, bit_at, less, less_equal, number, width
+from checker.symbolic.values import Atom, Members, Message, Optional, Product, Slots, Symbolic, constant
 from spec.sorts import (
     AtomSort,
     BoolSort,

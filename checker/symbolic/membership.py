@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from checker.symbolic.arithmetic import between
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
-from checker.symbolic.values import (
-    Atom,
-    Members,
-    Number,
-    Optional,
-    Product,
-    Slots,
-    Symbolic,
-    is_atom,
-    less,
-    number,
-    ranged,
-)
+from checker.symbolic.numbers import Number, less, number, ranged
+from checker.symbolic.values import Atom, Members, Optional, Product, Slots, Symbolic, is_atom
 from spec.sorts import AtomSort, EnumSort, IntSort, MapSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort
 from spec.values import contains
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.numbers import Number, count, less, less_equal, number
 from checker.symbolic.state import Packed, Slot
-from checker.symbolic.values import Atom, Number, count, equal, less, less_equal, number
+from checker.symbolic.values import Atom, equal
 from spec.system import Bounds, NetworkKind
 
 

@@ -13,8 +13,9 @@ from checker.symbolic.choices import read_packed
 from checker.symbolic.circuit import Bit
 from checker.symbolic.decode import Placed, network_of, outboxes_of
 from checker.symbolic.layout import ReadBit, raw_bits, read, read_number
+from checker.symbolic.numbers import Number
 from checker.symbolic.state import Shape, Slot, SymbolicState
-from checker.symbolic.values import Number, Symbolic
+from checker.symbolic.values import Symbolic
 from spec.sorts import BOOL, Sort
 from spec.state import State
 

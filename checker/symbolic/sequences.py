@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from checker.symbolic.circuit import FALSE, Bit, Circuit
-from checker.symbolic.values import (
-    Number,
-    Slots,
-    Symbolic,
-    add,
-    choose,
-    is_number,
-    less,
-    number,
-    ranged,
-    select,
-    subtract,
-)
+from checker.symbolic.numbers import Number, add, is_number, less, number, ranged, subtract
+from checker.symbolic.values import Slots, Symbolic, choose, select
 
 
 def element(c: Circuit, sequence: Slots, index: Number) -> tuple[Symbolic | None, Bit]:

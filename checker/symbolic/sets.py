@@ -7,7 +7,8 @@ from typing import Any
 
 from checker.symbolic.circuit import FALSE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
-from checker.symbolic.values import Members, MessageSet, Number, Symbolic, by_cases, cases, equal
+from checker.symbolic.numbers import Number, by_cases
+from checker.symbolic.values import Members, MessageSet, Symbolic, cases, equal
 from spec.sorts import Sort
 from spec.system import Operator
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import pack, size, unpack
-from checker.symbolic.values import Atom, Message, Number, Symbolic, as_elements, constant, is_number, number
+from checker.symbolic.numbers import Number, is_number, number
+from checker.symbolic.values import Atom, Message, Symbolic, as_elements, constant
 from spec import state as concrete
 from spec.sorts import MessageSort, Value
 from spec.system import NetworkKind, Storage, System, Variable

@@ -15,23 +15,9 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
 from checker.symbolic.layout import cached_domain
 from checker.symbolic.network import choose_message
+from checker.symbolic.numbers import Number, less, number, ranged
 from checker.symbolic.state import Packed, Shape, SymbolicState
-from checker.symbolic.values import (
-    Atom,
-    Members,
-    Message,
-    Number,
-    Optional,
-    Product,
-    Slots,
-    Symbolic,
-    choose,
-    constant,
-    equal,
-    less,
-    number,
-    ranged,
-)
+from checker.symbolic.values import Atom, Members, Message, Optional, Product, Slots, Symbolic, choose, constant, equal
 from spec import system as ir
 from spec.sorts import IntSort, MapSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort
 from spec.system import StorageMode, Variable

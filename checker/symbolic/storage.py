@@ -6,20 +6,9 @@ from dataclasses import replace
 from typing import cast
 
 from checker.symbolic.circuit import FALSE, Bit, Circuit
+from checker.symbolic.numbers import Number, add, count, less, number
 from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
-from checker.symbolic.values import (
-    Number,
-    Symbolic,
-    add,
-    choose,
-    constant,
-    count,
-    equal,
-    is_atom,
-    less,
-    number,
-    select,
-)
+from checker.symbolic.values import Symbolic, choose, constant, equal, is_atom, select
 from spec.system import ProcessKind, Storage
 
 Actor = tuple[Bit, ...]

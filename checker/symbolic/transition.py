@@ -14,21 +14,10 @@ from checker.symbolic.choices import Choices, Kind, choices, picked_message, rul
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
 from checker.symbolic.network import deliverable, within_bounds
+from checker.symbolic.numbers import Number, add, less, number, ranged
 from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
 from checker.symbolic.statements import Run, Sent, Written, overlaid_records, overlaid_sends
-from checker.symbolic.values import (
-    Number,
-    Symbolic,
-    add,
-    as_elements,
-    atom,
-    choose,
-    equal,
-    is_atom,
-    less,
-    number,
-    ranged,
-)
+from checker.symbolic.values import Symbolic, as_elements, atom, choose, equal, is_atom
 from checker.symbolic.values import select as select_value
 from spec.system import NetworkKind, ProcessKind, StorageMode
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from checker.symbolic.arithmetic import arithmetic
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import raw_bits, read, read_number
+from checker.symbolic.numbers import Number, count, less, number, width
 from checker.symbolic.solve import Solver
-from checker.symbolic.values import Number, count, equal, less, number, width
+from checker.symbolic.values import equal
 from spec.sorts import BOOL
 from spec.system import Operator
 

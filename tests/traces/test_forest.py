@@ -71,7 +71,7 @@ def test_a_tree_diverges_where_single_replays_do(tracer: Tracer, runs: list[tupl
 def test_a_divergence_late_in_one_branch_leaves_its_neighbours_alone(tracer: Tracer) -> None:
     question = ask(None)
     start, prefix = question.start("write_on_majority")
-    runs = [prefix + (label,) for label in question.evaluator.enabled(start)]
+    runs = [(*prefix, label) for label in question.evaluator.enabled(start)]
 
     class Late(RefimplTarget):
         def crash(self, server: str, keep: int) -> None:
