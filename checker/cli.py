@@ -212,9 +212,8 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = int(Exit.INTERRUPTED)
-    except (BrokenPipeError, SystemExit) as gone:  # the reader of our output has gone, as in `model-check | head`
-        if isinstance(gone, SystemExit) and not isinstance(gone.__context__, BrokenPipeError):
-            raise  # rich and click make a SystemExit(1) of it; any other is not ours
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone, as in `model-check | head`; rich and click make a SystemExit of that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = int(Exit.IO_ERROR)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,18 +12,20 @@ import click
 from rich.console import Console
 
 from checker import report
-from checker.checking import Checked
+from checker.checking import DEFAULT_STEPS, Checked, taken_together
 from checker.checking import check as run_check
-from checker.enumeration import cubes, distinct, enumerate_cube
+from checker.enumeration import cubes
 from checker.job import MainJob, main_job, run_enumeration
 from checker.machine import checked_json, job_json, replay_json
 from checker.question import Question, ask
-from checker.replaying import Replays, open_named, save
+from checker.replaying import Replays, make_folder, open_named, save
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
+from spec.script import describe
+from spec.values import EvaluationError
 from traces.errors import TraceError, UnplayableTrace, UnreadableTrace
 from traces.itf import format_trace, read_trace
-from traces.raft import TABLE, wording_for
+from traces.raft import TABLE
 from traces.render.mermaid import render_mermaid
 from traces.replay import Divergence
 from traces.replay import replay as run_replay
@@ -31,7 +34,7 @@ from traces.trace import Trace
 
 def console() -> Console:
     """On a pipe: no colour, and lines as wide as they need to be."""
-    return Console() if sys.stdout.isatty() else Console(width=200, no_color=True)
+    return Console(markup=False) if sys.stdout.isatty() else Console(markup=False, width=200, no_color=True)
 
 
 def settings_of(words: Iterable[str]) -> dict[str, str]:
@@ -48,12 +51,24 @@ def main(
     engine: str, timeout: float | None, max_steps: int | None, target: str, as_json: bool, out_itf: Path | None
 ) -> None:
     """The main job."""
-    job = main_job(ask(None), engine, target, timeout, max_steps)
-    _save_job(job, out_itf)
+    make_folder(out_itf)
+    question = ask(None)
+    words = [*(["--engine", engine] if engine != "symbolic" else []), *_target_words(target, ())]
+    job = main_job(question, engine, target, timeout, max_steps, question.command(*words))
+    _print_job(job, as_json, out_itf)
+
+
+def _target_words(target: str, faults: tuple[str, ...]) -> list[str]:
+    words = ["--target", target] if target != "refimpl" else []
+    return words + [word for fault in faults for word in ("--break", fault)]
+
+
+def _print_job(job: MainJob, as_json: bool, out_itf: Path | None) -> None:
     if as_json:
         click.echo(job_json(job))
     else:
         report.print_job(console(), job)
+    _save_job(job, out_itf)
     raise Stop(job.code, "")
 
 
@@ -75,35 +90,50 @@ def check(
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     if deadlock and engine != "reference":
         raise Stop(Exit.USAGE, "--deadlock needs the reference engine: add --engine reference")
-    engines = ("symbolic", "reference") if engine == "both" else (engine,)
-    answers = [run_check(question, one, max_steps, timeout, scenario, deadlock=deadlock) for one in engines]
-    checked = answers[0]
+    make_folder(out_itf)
     words = ["check", *(["--scenario", scenario] if scenario else [])]
     words += ["--engine", engine] if engine != "symbolic" else []
     words += ["--max-steps", str(max_steps)] if max_steps is not None else []
+    words += ["--deadlock"] if deadlock else []
     reproduce = question.command(*words)
-    trace = None
-    if checked.labels is not None:
-        meta = {"problem": checked.message, "command": reproduce}
-        meta |= {"property": checked.violated} if checked.violated else {}
-        trace = Tracer(question.evaluator).trace(checked.labels[: checked.computable], meta)
-    name = f"{mutant or question.system.spec}-{checked.violated or 'error'}"
-    saved = save(trace, out_itf, name) if trace and out_itf else None
+    engines = ("symbolic", "reference") if engine == "both" else (engine,)
+    if engine == "both" and max_steps is None and question.system.bounds.steps is None:
+        max_steps = DEFAULT_STEPS  # engines can agree on the same question only
+    answers: list[Checked] = []
+    for one in engines:
+        answers.append(run_check(question, one, max_steps, timeout, scenario, deadlock=deadlock))
+        if answers[-1].code is Exit.INTERRUPTED:
+            break
+    code = taken_together(answers)
+    checked = next((answer for answer in answers if answer.labels is not None), answers[0])
+    trace = _counterexample(question, checked, reproduce)
     if as_json:
-        click.echo(checked_json(question, answers, trace, reproduce))
+        click.echo(checked_json(question, answers, code, trace, reproduce))
     else:
         report.print_checked(console(), question, checked, trace, reproduce)
-        if saved:
+        for other in answers:
+            if other is not checked:
+                click.echo(report.verdict_of_check(question, other))
+    if trace is not None and out_itf is not None:
+        what = checked.violated or ("deadlock" if checked.code is Exit.DEADLOCK else "error")
+        saved = save(trace, out_itf, f"{mutant or question.system.spec}-{what}")
+        if not as_json:
             click.echo(f"trace: {saved}")
-        for other in answers[1:]:
-            click.echo(report.verdict_of_check(question, other))
-    if len(answers) > 1 and _answer(answers[0]) != _answer(answers[1]):
-        raise Stop(Exit.ENGINES_DISAGREE, "the engines disagree; please report it with the command above")
-    raise Stop(checked.code, "")
+    disagree = "the engines disagree; please report it with the command above"
+    raise Stop(code, disagree if code is Exit.ENGINES_DISAGREE else "")
 
 
-def _answer(checked: Checked) -> tuple[Exit, int | None]:
-    return checked.code, None if checked.labels is None else len(checked.labels)
+def _counterexample(question: Question, checked: Checked, reproduce: str) -> Trace | None:
+    if checked.labels is None:
+        return None
+    meta = {"problem": checked.message, "command": reproduce}
+    meta |= {"property": checked.violated} if checked.violated else {}
+    tracer = Tracer(question.evaluator)
+    try:
+        return tracer.trace(checked.labels, meta)
+    except EvaluationError:  # in the last label, which leads nowhere then
+        checked.message += f" (in label {len(checked.labels)}, {describe(checked.labels[-1])})"
+        return tracer.trace(checked.labels[:-1], {**meta, "problem": checked.message})
 
 
 def enumerate_(
@@ -126,24 +156,15 @@ def enumerate_(
     """``model-check enumerate``."""
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     chosen = cubes(question, scenario, depth, window)
-    first = "symbolic" if engine == "both" else engine
-    broken = open_named(target, frozenset(faults)) if replayed else None
-    job = run_enumeration(question, first, chosen, broken, timeout)
-    _save_job(job, out_itf)
-    if as_json:
-        click.echo(job_json(job))
-    else:
-        report.print_job(console(), job)
-    if engine == "both" and not job.stopped:
-        others = [enumerate_cube(question, cube, "reference", lambda what, n: None) for cube in chosen]
-        same = distinct(others)[1] == job.hash and [set(p.crash_keys) for p in others] == [
-            set(p.crash_keys) for p in job.enumerated
-        ]
-        if not as_json:
-            click.echo(f"reference engine: {'the same sets' if same else 'DIFFERENT sets'}")
-        if not same:
-            raise Stop(Exit.ENGINES_DISAGREE, "the engines disagree; please report it with the command above")
-    raise Stop(job.code, "")
+    opened = open_named(target, frozenset(faults)) if replayed else None
+    make_folder(out_itf)
+    words = ["enumerate", *(["--scenario", scenario] if scenario else [])]
+    words += ["--engine", engine] if engine != "symbolic" else []
+    words += ["--depth", str(depth)] if depth is not None else []
+    words += ["--window", str(window)] if window is not None else []
+    words += ["--replay", *_target_words(target, faults)] if replayed else []
+    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words))
+    _print_job(job, as_json, out_itf)
 
 
 def _save_job(job: MainJob, folder: Path | None) -> None:
@@ -169,29 +190,34 @@ def replay(
 ) -> None:
     """``model-check replay``."""
     opened = open_named(target, frozenset(faults))
+    make_folder(out_itf)
     results = Replays()
     printer = console()
-    files = list(_files(traces))
-    for file in files:
+    reproduce = ""
+    for file in list(_files(traces)):
         trace = _read(file)
         try:
             result = run_replay(trace, opened, TABLE)
         except UnplayableTrace as error:
             raise Stop(Exit.UNREADABLE_TRACE, f"{file}: {error}") from error
+        command = shlex.join(["model-check", "replay", str(file), *_target_words(target, faults)])
+        before = results.divergence
         results.add(trace, result)
+        reproduce = reproduce if results.divergence is before else command
         if as_json:
             continue
         if isinstance(result, Divergence):
-            words = ["model-check replay", str(file), "--target", target, *(f"--break {fault}" for fault in faults)]
-            report.print_divergence(printer, trace, result, " ".join(words))
+            report.print_divergence(printer, trace, result, command)
         else:
             click.echo(f"{file}: no divergence, {result.steps} labels, {result.fields_compared} fields compared")
     if as_json:
-        click.echo(replay_json(results))
+        click.echo(replay_json(results, reproduce))
     else:
-        report.print_replays(printer, "replayed", results, brief=True)
+        report.print_replays(printer, "replayed", results)
     if results.divergence is not None and out_itf is not None:
-        click.echo(f"trace: {save(results.divergence[0], out_itf, 'divergence')}")
+        saved = save(results.divergence[0], out_itf, "divergence")
+        if not as_json:
+            click.echo(f"trace: {saved}")
     raise Stop(Exit.DIVERGES if results.diverged else Exit.HOLDS, "")
 
 
@@ -209,6 +235,8 @@ def _files(paths: tuple[Path, ...]) -> Iterable[Path]:
 def _read(path: Path) -> Trace:
     if not path.exists():
         raise Stop(Exit.USAGE, f"{path}: there is no such file; name a trace (*.itf.json) or a folder of traces")
+    if path.is_dir():
+        raise Stop(Exit.USAGE, f"{path}: this is a folder; name one trace (*.itf.json) in it")
     try:
         return read_trace(path)
     except UnreadableTrace as error:
@@ -227,6 +255,7 @@ def show(
     out_itf: Path | None,
 ) -> None:
     """``model-check show``."""
+    make_folder(out_itf)
     path = Path(what)
     if path.exists() or path.suffix == ".json" or "/" in what:
         trace = _read(path)
@@ -238,7 +267,7 @@ def show(
     if as_json:
         click.echo(format_trace(trace).decode())
     elif form == "mermaid":
-        click.echo(render_mermaid(trace, wording_for(trace)))
+        click.echo(report.worded(render_mermaid, trace))
     else:
         report.print_trace(console(), trace)
     raise Stop(Exit.HOLDS, "")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from checker.coverage import Found
-from checker.question import Question
+from checker.progress import OutOfTime
+from checker.question import Question, reported_errors
 from checker.verdict import Exit, Stop
 from spec.counting import CrashState, crash_states, interleavings, set_hash
 from spec.explore import explore
@@ -54,6 +55,11 @@ class Enumerated:
     @property
     def crash_states(self) -> int:
         return len(self.crash_keys)
+
+    def same_as(self, other: Enumerated) -> bool:
+        """Whether the sets are equal: crash states with their situations, and interleavings."""
+        mine, others = ({found[:2] for found in part.crashes} for part in (self, other))
+        return mine == others and {i.key for i in self.interleavings} == {i.key for i in other.interleavings}
 
 
 def cubes(question: Question, scenario: str | None, depth: int | None, window: int | None) -> tuple[Enumeration, ...]:
@@ -98,13 +104,22 @@ def enumerate_cube(
     """Everything of one cube by one engine. Ctrl-C propagates as :class:`Partial`, with what was found."""
     found = Enumerated(cube)
     started = time.monotonic()
-    try:
-        if engine == "reference":
-            enumerate_reference(question, cube, report, found)
-        else:
-            from checker.symbolic_search import enumerate_symbolic
 
-            enumerate_symbolic(question, cube, report, found, timeout)
+    def report_in_time(what: str, number: int) -> None:
+        report(what, number)
+        if timeout is not None and time.monotonic() - started > timeout:
+            raise OutOfTime
+
+    try:
+        with reported_errors():
+            if engine == "reference":
+                enumerate_reference(question, cube, report_in_time, found)
+            else:
+                from checker.symbolic_search import enumerate_symbolic
+
+                enumerate_symbolic(question, cube, report, found, timeout)
+    except OutOfTime:
+        found.reason = "timeout"
     except KeyboardInterrupt:
         found.reason = "interrupted"
         raise Partial(found) from None

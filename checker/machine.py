@@ -12,6 +12,8 @@ from checker.flaw import Flaw
 from checker.job import MainJob
 from checker.question import Question
 from checker.replaying import Replays
+from checker.report import bounds_of
+from checker.verdict import Exit
 from traces.itf import format_trace
 from traces.render.labels import label_text
 from traces.replay import Divergence
@@ -19,12 +21,12 @@ from traces.trace import Trace
 from traces.values import thaw
 
 
-def checked_json(question: Question, answers: list[Checked], trace: Trace | None, reproduce: str) -> str:
+def checked_json(question: Question, answers: list[Checked], code: Exit, trace: Trace | None, reproduce: str) -> str:
     return _dumps(
         {
             **_question(question),
             "answers": [_checked(answer) for answer in answers],
-            "exit": int(answers[0].code),
+            "exit": int(code),
             "trace": None if trace is None else msgspec.json.decode(format_trace(trace)),
             "reproduce": reproduce,
         }
@@ -37,6 +39,7 @@ def job_json(job: MainJob) -> str:
         {
             **_question(job.question),
             "engine": job.engine,
+            "engines_agree": job.agree,
             "stopped": job.stopped or None,
             "enumerated": [
                 {
@@ -65,12 +68,14 @@ def job_json(job: MainJob) -> str:
             "flaw": None if job.flaw is None else _flaw(job.flaw),
             "seconds": {part: round(seconds, 3) for part, seconds in job.seconds.items()},
             "exit": int(job.code),
+            "reproduce": job.command,
         }
     )
 
 
-def replay_json(replays: Replays) -> str:
-    return _dumps(_replays(replays))
+def replay_json(replays: Replays, reproduce: str) -> str:
+    """``reproduce``: the command for the divergence, empty where there is none."""
+    return _dumps({**_replays(replays), "reproduce": reproduce or None})
 
 
 def _dumps(value: Any) -> str:
@@ -87,6 +92,7 @@ def _question(question: Question) -> dict[str, Any]:
         "property": question.only,
         "constants": constants,
         "storage": system.storage.value,
+        "bounds": bounds_of(system),
     }
 
 

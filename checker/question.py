@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spec.load import SET_OPTION, load_system, shipped
-
 from checker.verdict import Exit, Stop
 from spec.diagnostics import Diagnostic, SpecError
 from spec.evaluate import Evaluator
+from spec.load import SET_OPTION, load_system, shipped
 from spec.script import ScriptError, describe, find_scenario, run_scenario, start_state
 from spec.source import SpecFileError
 from spec.state import Label, State

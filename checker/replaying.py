@@ -50,9 +50,8 @@ def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
         return open_target(name, broken)
     except TargetNotFound as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    except Exception as error:
-        wanted = f" with {', '.join(sorted(broken))} broken" if broken else ""
-        raise Stop(Exit.USAGE, f"target {name} cannot be opened{wanted}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise Stop(Exit.USAGE, f"the target {name!r} cannot be opened: {type(error).__name__}: {error}") from error
 
 
 def replay_runs(

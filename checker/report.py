@@ -5,7 +5,9 @@ rich lays out tables and leaves colour away where the output is no terminal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
@@ -25,13 +27,23 @@ from traces.raft import wording_for
 from traces.render.divergence import divergence_text
 from traces.render.labels import label_text
 from traces.render.text import render_rich, render_text
+from traces.render.wording import PLAIN, Wording
 from traces.replay import Divergence
 from traces.trace import Trace
+from traces.values import EMPTY
+
+Rendered = TypeVar("Rendered")
 
 
 def bounds_text(system: System) -> str:
     """The question's bounds in one line: constants, storage, budgets."""
     parts = [f"{name}={_value(value)}" for name, value in system.constants]
+    parts += [f"storage {system.storage.value}", *(f"{name}={n}" for name, n in bounds_of(system).items())]
+    return ", ".join(parts)
+
+
+def bounds_of(system: System) -> dict[str, int]:
+    """The bounds that the model sets, by their names in a model."""
     bounds = system.bounds
     named: Mapping[str, int | None] = {
         "max_crashes": bounds.crashes,
@@ -42,8 +54,7 @@ def bounds_text(system: System) -> str:
         "max_copies": bounds.copies,
         "max_pending": bounds.pending,
     }
-    parts += [f"storage {system.storage.value}", *(f"{name}={n}" for name, n in named.items() if n is not None)]
-    return ", ".join(parts)
+    return {name: bound for name, bound in named.items() if bound is not None}
 
 
 def _value(value: Value) -> str:
@@ -53,7 +64,8 @@ def _value(value: Value) -> str:
 def title(console: Console, question: Question) -> None:
     system = question.system
     mutant = f", mutant {system.mutant}" if system.mutant else ""
-    console.print(Text(f"{question.path.name}, model {system.model}{mutant}: {bounds_text(system)}", style="bold"))
+    text = f"{question.path.name}, model {system.model}{mutant}: {bounds_text(system)}"
+    console.print(Text(text, style="bold"), soft_wrap=True)
 
 
 def cuts_text(cuts: Mapping[str, int]) -> str:
@@ -65,11 +77,19 @@ def cuts_text(cuts: Mapping[str, int]) -> str:
 
 def print_trace(console: Console, trace: Trace) -> None:
     """A counterexample, whole."""
-    wording = wording_for(trace)
     if console.is_terminal:
-        console.print(render_rich(trace, wording))
+        console.print(worded(render_rich, trace))
     else:
-        console.print(render_text(trace, wording), markup=False, highlight=False, soft_wrap=True)
+        console.print(worded(render_text, trace), markup=False, highlight=False, soft_wrap=True)
+
+
+def worded(render: Callable[[Trace, Wording], Rendered], trace: Trace) -> Rendered:
+    """In the protocol's words; in plain ones where a spec gives its names another meaning, or a file's values are not
+    those of the protocol."""
+    try:
+        return render(trace, wording_for(trace))
+    except (AssertionError, AttributeError, KeyError, TypeError):
+        return render(trace, PLAIN)
 
 
 # ------------------------------------------------------------------------------------------------- check
@@ -78,10 +98,7 @@ def print_trace(console: Console, trace: Trace) -> None:
 def print_checked(console: Console, question: Question, checked: Checked, trace: Trace | None, reproduce: str) -> None:
     title(console, question)
     if trace is not None:
-        print_trace(console, trace)
-        free = len(trace.labels) - checked.prefix
-        console.print(Text(f"{checked.message}: {_length(free, checked.prefix)}", style="bold red"))
-        console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)
+        print_trace(console, replace(trace, meta=EMPTY))  # what was violated, and the command, come last
     if checked.distinct is not None:
         generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""
         console.print(
@@ -92,23 +109,24 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
         console.print(cuts_text(checked.cuts), highlight=False)
     if checked.never_taken:
         console.print(f"never enabled: {', '.join(checked.never_taken)}", highlight=False)
-    console.print(Text(verdict_of_check(question, checked), style=_style(checked.code)))
-
-
-def _length(free: int, prefix: int) -> str:
-    shortest = f"shortest: {free} label{'s' if free != 1 else ''}"
-    return f"{shortest} after the model's script of {prefix}" if prefix else shortest
+    console.print(Text(verdict_of_check(question, checked), style=_style(checked.code)), soft_wrap=True)
+    if trace is not None:
+        console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)
 
 
 def verdict_of_check(question: Question, checked: Checked) -> str:
     """One honest line; never "verified" for a bounded search."""
-    what = f"property {question.only}" if question.only else "any property"
+    what = f"invariant {question.only}" if question.only else "any invariant"
+    if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
+        what += " (`sometimes` is for the reference engine)"
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
     within = f"{checked.engine} engine, {checked.depth} label{'s' if checked.depth != 1 else ''}{where}"
     time = f"{checked.seconds:.1f} s"
     match checked.code:
-        case Exit.SAFETY | Exit.DEADLOCK | Exit.EVALUATION_ERROR:
-            return f"Counterexample: {checked.message}; {within}; {time}"
+        case Exit.EVALUATION_ERROR:
+            return f"Evaluation error: {checked.message}; none is earlier: {within}; {time}"
+        case Exit.SAFETY | Exit.DEADLOCK:
+            return f"Counterexample: {checked.message}; none is shorter: {within}; {time}"
         case Exit.NOT_REACHED:
             return f"Never reached, search complete: {', '.join(checked.unreached)}; {within}; {time}"
         case Exit.HOLDS if checked.complete:
@@ -133,8 +151,8 @@ def print_job(console: Console, job: MainJob) -> None:
     print_enumerated(console, job)
     if job.matrix is not None:
         print_matrix(console, job.matrix)
-    print_replays(console, "replayed interleavings", job.replays)
-    print_replays(console, "replayed completions", job.matrix_replays)
+    print_replays(console, "replayed interleavings", job.replays, job.command)
+    print_replays(console, "replayed completions", job.matrix_replays, job.command)
     held = job.held
     if held.names:
         broken = [name for name in held.names if name in held.violated]
@@ -154,11 +172,12 @@ def print_job(console: Console, job: MainJob) -> None:
         print_flaw(console, job.flaw)
     parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in job.seconds.items())
     console.print(f"time: {parts}", highlight=False)
-    console.print(Text(verdict_of_job(job), style=_style(job.code)))
+    console.print(Text(verdict_of_job(job), style=_style(job.code)), soft_wrap=True)
 
 
 def print_enumerated(console: Console, job: MainJob) -> None:
-    console.print(f"enumerated by the {job.engine} engine:", highlight=False)
+    first = "symbolic" if job.engine == "both" else job.engine
+    console.print(f"enumerated by the {first} engine:", highlight=False)
     for part in job.enumerated:
         cube = part.cube
         state = "complete" if part.complete else f"INCOMPLETE: {part.reason}"
@@ -169,7 +188,12 @@ def print_enumerated(console: Console, job: MainJob) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
+    if job.hash:
+        console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
+    if job.agree is not None:
+        seconds = sum(part.seconds for part in job.enumerated_again)
+        text = f"  reference engine: {'the same sets' if job.agree else 'DIFFERENT sets'}; {seconds:.1f} s"
+        console.print(Text(text, style="" if job.agree else "bold red"))
 
 
 def print_matrix(console: Console, matrix: Matrix) -> None:
@@ -216,8 +240,8 @@ def _count(number: int) -> str:
     return f"{number:,}" if number else "·"
 
 
-def print_replays(console: Console, what: str, replays: Replays, *, brief: bool = False) -> None:
-    """``brief``: the divergence has been printed already."""
+def print_replays(console: Console, what: str, replays: Replays, command: str | None = None) -> None:
+    """``command`` reproduces the divergence; None: it has been printed already."""
     if not replays.traces:
         return
     outcome = "no divergence" if not replays.diverged else f"{replays.diverged:,} DIVERGE"
@@ -229,8 +253,8 @@ def print_replays(console: Console, what: str, replays: Replays, *, brief: bool 
     )
     for name, count in sorted(replays.unobserved.items()):
         console.print(f"  unobserved: {name} ({count:,}×)", highlight=False)
-    if replays.divergence is not None and not brief:
-        print_divergence(console, *replays.divergence, "model-check")
+    if replays.divergence is not None and command is not None:
+        print_divergence(console, *replays.divergence, command)
 
 
 def print_divergence(console: Console, trace: Trace, divergence: Divergence, command: str) -> None:
@@ -270,13 +294,15 @@ def print_flaw(console: Console, flaw: Flaw) -> None:
 
 
 def verdict_of_job(job: MainJob) -> str:
-    what = (
-        f"{len(job.interleavings):,} crash interleavings replayed on the implementation, "
-        f"{sum(part.crash_states for part in job.enumerated):,} crash states"
-    )
+    """Claims what was done and no more."""
+    what = f"{sum(part.crash_states for part in job.enumerated):,} crash states, {len(job.interleavings):,} crash "
+    what += f"interleavings, {job.replays.traces:,} of them replayed on the implementation"
     match job.code:
         case Exit.HOLDS:
+            claims = ["no counterexample"] if job.held.names else []
+            claims += ["no divergence"] if job.replays.traces else []
+            claim = " and ".join(claims) or "enumeration complete"
             flaw = "; the seed's literal rule was refuted" if job.flaw is not None else ""
-            return f"No counterexample and no divergence within these bounds: {what}{flaw}"
+            return f"{claim[0].upper()}{claim[1:]} within these bounds: {what}{flaw}"
         case code:
             return f"{MEANING[code]} (exit {int(code)}): {what}"

@@ -10,6 +10,7 @@ from checker.symbolic.check import NoneWithin, Unknown, Violation
 from checker.symbolic.check import check as search
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
+from checker.symbolic.solve import Deadline
 from checker.verdict import Exit, Stop
 from spec.system import Enumeration
 
@@ -50,6 +51,7 @@ def enumerate_symbolic(
 ) -> None:
     """By z3. Time running out and Ctrl-C leave what was found in ``into``; the latter is raised again."""
     start, prefix = question.start(cube.scenario)
+    deadline = Deadline(timeout)
     try:
         crashes = crash_states(
             question.system,
@@ -67,7 +69,7 @@ def enumerate_symbolic(
                 start,
                 cube.depth,
                 cube.window,
-                timeout=timeout,
+                timeout=deadline.left(),
                 progress=lambda depth, count: report("interleavings", count),
             )
             for found in search_:

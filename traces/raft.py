@@ -317,4 +317,5 @@ WORDING = Wording(
     message=_arrow,
     events=lambda before, after: tuple(_events(before, after)),
     replies=frozenset({"RequestVoteResponse", "AppendEntriesResponse", "ClientResponse"}),
+    sends_speak=True,
 )

@@ -88,6 +88,7 @@ class Comparison:
         self.unobserved: Counter[str] = Counter()
         self.servers: tuple[str, ...] = ()
         self.unknown: tuple[str, ...] = ()
+        self.lacking: tuple[str, ...] = ()
 
     def begin(self, initial: TraceState) -> tuple[str, ...]:
         table = self.drive.table
@@ -100,6 +101,11 @@ class Comparison:
         known = {f.name for f in table.fields} | {own.name for own in table.own} | table.history | {"network"}
         # A variable that the table was never told about must not look as if it had been compared.
         self.unknown = tuple(str(name) for name in initial.variables if name not in known)
+        # Nor must a variable that the trace lacks.
+        lacking = [f.name for f in table.fields if not isinstance(initial.variables.get(f.name), Map)]
+        lacking += [own.name for own in table.own if own.expected(initial) is None]
+        lacking += [] if isinstance(initial.variables.get("network"), tuple) else ["network"]
+        self.lacking = tuple(f"{name} (not in the trace)" for name in lacking)
         return self.servers
 
     def divergence(
@@ -128,7 +134,7 @@ class Comparison:
                 kept = own.kept(self.drive)
                 if kept != expected:
                     yield own.name, expected, kept
-        for name in self.unknown:
+        for name in (*self.unknown, *self.lacking):
             self.unobserved[name] += 1
 
     def _server(self, state: TraceState, server: str) -> Iterator[tuple[str, Value, Value]]:

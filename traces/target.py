@@ -6,9 +6,11 @@ An implementation plugs in through the entry-point group ``raftproof.targets``: 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from traces.errors import TargetNotFound
@@ -60,13 +62,30 @@ class Target(Protocol):
         """What can be seen of the server, field by field; a field that cannot be seen is left out."""
 
 
+METHODS = ("reset", "campaign", "replicate", "deliver", "flush", "apply", "answer", "crash", "restart", "observe")
+
 Factory: TypeAlias = Callable[..., Target]
 
 
 def open_target(name: str, broken: frozenset[str] = frozenset()) -> Target:
     """The implementation of that name, with these bugs switched on. Raises TargetNotFound."""
     factory = _imported(name) if ":" in name else _installed(name)
-    return factory(broken=broken) if broken else factory()
+    try:
+        target = factory(broken=broken) if broken else factory()
+    except Exception as error:  # a factory is other people's code; what it says is for the user
+        raise TargetNotFound(
+            f"the target {name!r} cannot be made{f' with {sorted(broken)} broken' if broken else ''}: {error}",
+            "a factory create(broken=frozenset()) that takes these names",
+            "correct the names of the faults, or the factory",
+        ) from error
+    missing = [method for method in METHODS if not callable(getattr(target, method, None))]
+    if missing or not isinstance(getattr(target, "name", None), str):
+        raise TargetNotFound(
+            f"the target {name!r} is a {type(target).__name__} without {', '.join(missing) or 'a name'}",
+            f"an object with a name and the methods {', '.join(METHODS)}",
+            "see the Target protocol in traces/target.py",
+        )
+    return target
 
 
 def installed_targets() -> tuple[str, ...]:
@@ -87,6 +106,8 @@ def _installed(name: str) -> Factory:
 
 def _imported(name: str) -> Factory:
     module, _, attribute = name.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a user's own package, beside which the command was called
     return _load(name, lambda: getattr(import_module(module), attribute))
 
 

@@ -54,6 +54,7 @@ process Node:
     volatile seen: set[Term] = {{}}
     volatile counts: map[Client, 0..2] = {{c: 0 for c in Client}}
     volatile last: optional[Entry] = none
+    volatile friend: Node = self
 
     action begin(colour_: Colour):
         require term < top or colour != colour_
@@ -62,6 +63,7 @@ process Node:
         fsync
         for peer in Node - {{self}}:
             send Ping(colour=colour) to peer
+            friend := peer
 
     action touch:
         require size(seen) < 2
@@ -186,3 +188,18 @@ model m:
 
 def overtaking(network: str) -> System:
     return of_text(OVERTAKING.format(network=network))
+
+
+# A durable variable that goes back: keeps that leave the same disk.
+TOGGLING = """
+const Node: set
+process Node:
+    durable on: bool = false
+    action toggle:
+        on := not on
+model m:
+    Node = {a}
+    storage = buffered
+    max_crashes = 1
+    max_pending = 3
+"""

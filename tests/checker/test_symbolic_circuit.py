@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.symbolic.arithmetic import arithmetic
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.errors import GaveUp
 from checker.symbolic.layout import raw_bits, read, read_number
 from checker.symbolic.numbers import Number, count, less, number, width
-from checker.symbolic.solve import Solver
+from checker.symbolic.solve import Deadline, Solver
 from checker.symbolic.values import equal
 from spec.sorts import BOOL
 from spec.system import Operator
@@ -125,6 +127,21 @@ def test_count_counts(size: int) -> None:
         values = c.simulate(cone, {bit: chosen >> i & 1 for i, bit in enumerate(bits)})
         read_bits = {bit: bool(value) for bit, value in values.items()}
         assert read_number(total, read_bits.__getitem__) == chosen.bit_count()
+
+
+@pytest.mark.parametrize("enumerating", [False, True])
+def test_a_question_that_takes_too_long_has_no_answer(enumerating: bool) -> None:
+    """Eleven pigeons do not fit into ten holes, but that is hard to see: an error, and not "unsatisfiable"."""
+    c = Circuit()
+    sits = [[c.input() for _ in range(10)] for _ in range(11)]
+    solver = Solver(c, Deadline(0.3), enumerating=enumerating)
+    for pigeon, holes in enumerate(sits):
+        solver.require_some(holes)
+        for other in sits[:pigeon]:
+            for a, b in zip(holes, other, strict=True):
+                solver.require_some((a ^ 1, b ^ 1))
+    with pytest.raises(GaveUp, match="timeout"):
+        solver.enumerate(sits[0]) if enumerating else solver.check()
 
 
 def test_importing_the_engine_imports_no_z3() -> None:

@@ -78,6 +78,7 @@ def test_transitions_of_raft_are_the_evaluators(model: str, seed: int) -> None:
     images.compute(states)
     for state in states:
         assert dict(images.of(state)) == dict(evaluator.transitions(state))
+        assert len(images.of(state)) == len(evaluator.transitions(state))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

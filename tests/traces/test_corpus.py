@@ -16,6 +16,7 @@ from spec.script import find_scenario, run_scenario
 from traces.itf import format_trace, read_trace
 from traces.raft import TABLE
 from traces.replay import Divergence, Replayed, replay
+from traces.trace import Trace, TraceState
 from traces.values import Map
 
 TRACES = Path(__file__).resolve().parent.parent.parent / "traces"
@@ -100,3 +101,13 @@ def test_the_literal_rule_loses_an_answered_write_on_the_broken_implementation()
     leader = max(leaders, key=lambda seen: int(seen["current_term"]))
     assert leader["current_term"] == newest["current_term"]
     assert all(entry["client"] is None for entry in leader["log"]), "and the newest leader has no trace of it"
+
+
+@pytest.mark.parametrize("variable", ["disk", "pending", "network", "outbox", "log", "ghosts"])
+def test_a_variable_that_a_trace_lacks_is_counted_and_not_passed_in_silence(variable: str) -> None:
+    trace = read_trace(TRACES / "corpus" / "seed_case_1.itf.json")
+    states = tuple(TraceState(s.label, s.variables.without(variable), s.meta) for s in trace.states)
+    result = replay(Trace(trace.spec, trace.model, trace.mutant, states), create(), TABLE)
+    assert isinstance(result, Replayed)
+    name = "answered" if variable == "ghosts" else variable
+    assert result.unobserved == {f"{name} (not in the trace)": len(states)}

@@ -178,10 +178,12 @@ def test_a_trace_as_a_sequence_diagram() -> None:
 sequenceDiagram
     participant a1
     participant b1
-    Note over a1,b1: Ping (duplicated)
-    a1->>b1: Ping
-    a1->>b1: Ping
-    a1-xb1: Ping (lost)
+    a1->>a1: ping(a1)
+    Note over a1,b1: Ping(number=1) (duplicated)
+    a1->>b1: Ping(number=1)
+    a1->>a1: ping(a1)
+    a1->>b1: Ping(number=1)
+    a1-xb1: Ping(number=2) (lost)
     Note over b1: Crashes here ✗
 """
     )

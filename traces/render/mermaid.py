@@ -73,7 +73,7 @@ def _inside(
             yield f"{me}->>{me}: Comes back"
         case "flush":
             yield f"{me}->>{me}: Flushes its WAL (fsync)"
-        case _ if not told and not _sends(before, after):  # what it sends is drawn where it arrives
+        case _ if not told and not (wording.sends_speak and _sends(before, after)):
             yield f"{me}->>{me}: {_escaped(label_text(label, wording))}"
 
 
