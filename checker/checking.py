@@ -24,7 +24,8 @@ DEFAULT_STEPS = 8
 class Checked:
     """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
 
-    ``depth``: labels from there that were searched in full. ``reason``: why the answer is inconclusive.
+    ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
+    inconclusive.
     """
 
     engine: str
@@ -114,7 +115,7 @@ def _reference(
             interrupted = isinstance(stop, KeyboardInterrupt)
             code = Exit.INTERRUPTED if interrupted else Exit.INCONCLUSIVE
             reason = "interrupted" if interrupted else f"time is up ({timeout:g} s)"
-            depth = max(0, seen[0] - 1)
+            depth = seen[0] - 1
             return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
     return _judged(question, explored, prefix, deadlock)
 

@@ -74,6 +74,10 @@ def engine_options(command: Command) -> Command:
     return command
 
 
+workers_option = click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."
+)
+
 target_option = click.option(
     "--target", metavar="NAME", default="refimpl", show_default=True, help="The implementation to replay on."
 )
@@ -84,6 +88,7 @@ target_option = click.option(
 @engine_options
 @output_options
 @target_option
+@workers_option
 @click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Depth of the search for the seed's flaw.")
 @click.pass_context
 def cli(
@@ -94,6 +99,7 @@ def cli(
     as_json: bool,
     out_itf: Path | None,
     target: str,
+    workers: int | None,
     max_steps: int | None,
 ) -> None:
     """Check the crash behaviour of Raft, or of your own protocol.
@@ -106,7 +112,7 @@ def cli(
         return
     from checker import commands
 
-    commands.main(engine, timeout, max_steps, target, as_json, out_itf)
+    commands.main(engine, timeout, max_steps, target, as_json, out_itf, workers)
 
 
 def _refuse_options_before(context: click.Context, command: str) -> None:
@@ -139,6 +145,7 @@ def check(grain: str, **options: Any) -> None:
 @engine_options
 @output_options
 @target_option
+@workers_option
 @click.option("--scenario", metavar="NAME", help="Enumerate after this scenario only (default: the model's list).")
 @click.option("--depth", metavar="D", type=click.IntRange(min=0), help="Crash states at most D labels from there.")
 @click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of the crash.")

@@ -48,13 +48,19 @@ def settings_of(words: Iterable[str]) -> dict[str, str]:
 
 
 def main(
-    engine: str, timeout: float | None, max_steps: int | None, target: str, as_json: bool, out_itf: Path | None
+    engine: str,
+    timeout: float | None,
+    max_steps: int | None,
+    target: str,
+    as_json: bool,
+    out_itf: Path | None,
+    workers: int | None,
 ) -> None:
     """The main job."""
     make_folder(out_itf)
     question = ask(None)
     words = [*(["--engine", engine] if engine != "symbolic" else []), *_target_words(target, ())]
-    job = main_job(question, engine, target, timeout, max_steps, question.command(*words))
+    job = main_job(question, engine, target, timeout, max_steps, question.command(*words), workers)
     _print_job(job, as_json, out_itf)
 
 
@@ -152,6 +158,7 @@ def enumerate_(
     window: int | None,
     replayed: bool,
     faults: tuple[str, ...],
+    workers: int | None,
 ) -> None:
     """``model-check enumerate``."""
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
@@ -163,7 +170,7 @@ def enumerate_(
     words += ["--depth", str(depth)] if depth is not None else []
     words += ["--window", str(window)] if window is not None else []
     words += ["--replay", *_target_words(target, faults)] if replayed else []
-    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words))
+    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers)
     _print_job(job, as_json, out_itf)
 
 

@@ -55,6 +55,7 @@ class Completer:
             for names, steps in [(tuple(p.name for p in completion.parameters), self._steps(completion))]
             for values in product(*(cached_domain(p.sort) for p in completion.parameters))
         )
+        self.cuts: dict[str, int] = {}  # what a bound kept a schedule from doing, by rule and bound
         self._known: dict[State, tuple[Completed, ...]] = {}
         self._rest: dict[tuple[int, State], Completed | None] = {}
 
@@ -109,8 +110,11 @@ class Completer:
                     if self._allowed(state, label, parameters, step):
                         try:
                             return label, self.evaluator.successor(state, label)
-                        except (NotEnabled, Cut):
+                        except NotEnabled:
                             continue
+                        except Cut as cut:
+                            key = f"{label.rule}: {cut.bound}"
+                            self.cuts[key] = self.cuts.get(key, 0) + 1
         return None
 
     def _allowed(self, state: State, label: Label, parameters: dict[str, Value], step: _Step) -> bool:

@@ -7,7 +7,7 @@ version's completions are schedules, so it never claims that a cell cannot be fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from checker.completion import Completer
@@ -33,15 +33,19 @@ class Witness:
 
 @dataclass(slots=True)
 class Cell:
-    """``units`` that have this window, actor, kept-or-not and outcome; the shortest witness."""
+    """The units that have this window, actor, kept-or-not and outcome, each with its shortest witness."""
 
-    units: set[Unit] = field(default_factory=set)
-    witness: Witness | None = None
+    units: dict[Unit, Witness] = field(default_factory=dict)
 
     def add(self, unit: Unit, witness: Witness) -> None:
-        self.units.add(unit)
-        if self.witness is None or len(witness.labels) < len(self.witness.labels):
-            self.witness = witness
+        known = self.units.get(unit)
+        if known is None or len(witness.labels) < len(known.labels):
+            self.units[unit] = witness
+
+    @property
+    def witness(self) -> Witness:
+        """The shortest of all."""
+        return min(self.units.values(), key=lambda witness: len(witness.labels))
 
 
 CellKey = tuple[int, int, str, int]
@@ -60,23 +64,54 @@ class Matrix:
     crashed: dict[tuple[int, tuple[int, str]], set[Unit]] = field(default_factory=dict)  # window, (actor, kept)
     violations: dict[str, Witness] = field(default_factory=dict)
     completed: int = 0
+    cuts: dict[str, int] = field(default_factory=dict)  # what a bound kept a completion from doing
 
     def count(self, window: int, outcome: int) -> int:
         """Units of a window with an outcome, whoever crashed and whatever was kept."""
-        units: set[Unit] = set()
-        for (w, _, _, o), cell in self.cells.items():
-            if (w, o) == (window, outcome):
-                units |= cell.units
-        return len(units)
+        return len(self.units(window, outcome))
+
+    def units(self, window: int, outcome: int, kept: str | None = None) -> set[Unit]:
+        """``kept``: only these."""
+        chosen = ((c, k) for (w, _, k, o), c in self.cells.items() if (w, o) == (window, outcome))
+        return {unit for cell, k in chosen if kept in (None, k) for unit in cell.units}
+
+    @property
+    def runs(self) -> tuple[tuple[Label, ...], ...]:
+        """A run for each unit and outcome: what is replayed."""
+        return tuple({w.labels: None for cell in self.cells.values() for w in cell.units.values()})
+
+    def crashed_units(self, window: int, *, actor: int | None = None, kept: str | None = None) -> set[Unit]:
+        """The units of a window, of one actor or one kept-or-not only."""
+        found: set[Unit] = set()
+        for (w, (a, k)), units in self.crashed.items():
+            if w == window and actor in (None, a) and kept in (None, k):
+                found |= units
+        return found
 
     def undecided_units(self, window: int) -> set[Unit]:
         """The units of a window that no run and no schedule completed."""
         decided = {unit for (w, *_), cell in self.cells.items() if w == window for unit in cell.units}
         return self.undecided.get(window, set()) - decided
 
+    def merge(self, other: Matrix) -> None:
+        """Adds what another part of the same enumeration found."""
+        for key, cell in other.cells.items():
+            for unit, witness in cell.units.items():
+                self.cells.setdefault(key, Cell()).add(unit, witness)
+        for mine, theirs in ((self.rows, other.rows), (self.undecided, other.undecided)):
+            for window, units in theirs.items():
+                mine.setdefault(window, set()).update(units)
+        for who, units in other.crashed.items():
+            self.crashed.setdefault(who, set()).update(units)
+        for name, witness in other.violations.items():
+            self.violations.setdefault(name, witness)
+        for bound, count in other.cuts.items():
+            self.cuts[bound] = self.cuts.get(bound, 0) + count
+        self.completed += other.completed
+
     def witness(self, window: int, outcome: int) -> Witness | None:
         """The shortest run of a cell."""
-        found = [c.witness for (w, _, _, o), c in self.cells.items() if (w, o) == (window, outcome) and c.witness]
+        found = [c.witness for (w, _, _, o), c in self.cells.items() if (w, o) == (window, outcome)]
         return min(found, key=lambda witness: len(witness.labels), default=None)
 
     @property
@@ -92,22 +127,16 @@ class Matrix:
         return (*named, (OTHER, "other")) if any(o == OTHER for *_, o in self.cells) else named
 
 
-def build_matrix(
-    evaluator: Evaluator,
-    found: Iterable[Found],
-    progress: Callable[[int], None] | None = None,
-    matrix: Matrix | None = None,
-) -> Matrix:
+def build_matrix(evaluator: Evaluator, found: Iterable[Found], completer: Completer | None = None) -> Matrix:
     """Completes every crash state found and fills the cells; invariants are checked in every converged state.
 
-    ``matrix``: filled further and returned, so that a caller that is interrupted still has it.
+    ``completer``: remembers what it drove before; None makes a new one.
     """
-    matrix = Matrix(evaluator.system) if matrix is None else matrix
+    matrix = Matrix(evaluator.system)
     classifier = Classifier(evaluator)
-    completer = Completer(evaluator)
-    for number, (crash, situation, labels) in enumerate(found):
-        if progress is not None:
-            progress(number)
+    completer = Completer(evaluator) if completer is None else completer
+    completer.cuts = {}
+    for crash, situation, labels in found:
         before = _run(evaluator, labels[:-1])
         after = evaluator.successor(before, labels[-1])
         kept = _kept(evaluator, before, crash)
@@ -130,6 +159,7 @@ def build_matrix(
         if not completions:
             for element, window in enumerate(situation.windows):
                 matrix.undecided.setdefault(window, set()).add((crash, element))
+    matrix.cuts = completer.cuts
     return matrix
 
 

@@ -37,9 +37,21 @@ class Flaw:
     def code(self) -> Exit:
         if self.trace is None:
             return self.checked.code if self.checked.code is not Exit.HOLDS else Exit.MUTANT_SURVIVED
-        if not isinstance(self.on_correct, Divergence) or isinstance(self.on_broken, Divergence):
+        if not self.refused or isinstance(self.on_broken, Divergence):
             return Exit.DIVERGES
         return Exit.HOLDS
+
+    @property
+    def refused(self) -> bool:
+        """The correct target parts from the trace just where the new leader commits: within the script, which ends with
+        that election, and in a commit index."""
+        at = self.on_correct
+        return isinstance(at, Divergence) and at.step <= self.checked.prefix and at.path.endswith(".commit_index")
+
+    @property
+    def shown_on_broken(self) -> bool:
+        """The broken target followed the trace to the end, and its logs were seen."""
+        return isinstance(self.on_broken, Replayed) and "log" not in self.on_broken.unobserved
 
 
 def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw:

@@ -7,13 +7,16 @@ there was, which says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
 from checker.flaw import Flaw, show_flaw
+from checker.inspecting import Inspected, inspect
+from checker.parallel import chunks, default_workers, spread
 from checker.progress import OutOfTime, Progress
 from checker.question import Question, reported_errors
 from checker.replaying import Replays, open_named, replay_runs
@@ -27,7 +30,7 @@ from traces.target import Target
 
 @dataclass(slots=True)
 class Held:
-    """Invariants over the states of every run that was replayed or completed."""
+    """Invariants in every state and step of the interleavings and of the matrix's runs; scenarios; `sometimes`."""
 
     states: int = 0
     names: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class MainJob:
     flaw: Flaw | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
+    workers: int = 1
 
     @property
     def code(self) -> Exit:
@@ -72,7 +76,8 @@ class MainJob:
             return Exit.SAFETY
         if self.stopped == "interrupted":
             return Exit.INTERRUPTED
-        if self.stopped or any(not part.complete for part in (*self.enumerated, *self.enumerated_again)):
+        nothing = not self.interleavings and not any(part.crashes for part in self.enumerated)
+        if self.stopped or nothing or any(not part.complete for part in (*self.enumerated, *self.enumerated_again)):
             return Exit.INCONCLUSIVE
         if self.held.unreached or self.held.never:
             return Exit.NOT_REACHED
@@ -88,11 +93,12 @@ def main_job(
     timeout: float | None,
     max_steps: int | None,
     command: str = "model-check",
+    workers: int | None = None,
 ) -> MainJob:
     """Runs all parts in order. Ctrl-C, or time running out, is remembered, not raised."""
     deadline = None if timeout is None else time.monotonic() + timeout
     opened = open_named(target)
-    job = run_enumeration(question, engine, cubes(question, None, None, None), opened, timeout, command)
+    job = run_enumeration(question, engine, cubes(question, None, None, None), opened, timeout, command, workers)
     if not job.stopped:
         with _remembered(job), reported_errors():
             _invariants(job, deadline)
@@ -110,10 +116,11 @@ def run_enumeration(
     target: Target | None,
     timeout: float | None,
     command: str = "model-check",
+    workers: int | None = None,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
     running out, is remembered, not raised."""
-    job = MainJob(question, engine, command)
+    job = MainJob(question, engine, command, workers=default_workers() if workers is None else workers)
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
         _enumerate(job, chosen, deadline)
@@ -174,55 +181,58 @@ def _counter(progress: Progress) -> Callable[[str, int], None]:
 
 
 def _replay(job: MainJob, target: Target, deadline: float | None) -> None:
-    runs = [i.until + i.labels for i in job.interleavings]
-    with _timed(job, "replay"), Progress("replay", len(runs), "traces", deadline) as progress:
-        replay_runs(Tracer(job.question.evaluator), runs, target, progress, job.replays)
+    _replay_runs(job, [i.until + i.labels for i in job.interleavings], target, job.replays, "replay", deadline)
+
+
+def _replay_runs(
+    job: MainJob, runs: list[tuple[Label, ...]], target: Target, into: Replays, what: str, deadline: float | None
+) -> None:
+    tracer = Tracer(job.question.evaluator)
+
+    def work(part: Sequence[tuple[Label, ...]]) -> Replays:
+        replays = Replays()
+        replay_runs(tracer, part, target, lambda done: None, replays)
+        return replays
+
+    with _timed(job, "replay"), Progress(what, len(runs), "traces", deadline) as progress:
+        for replays in spread(work, chunks(runs, 500), job.workers):
+            into.merge(replays)
+            progress(into.traces)
 
 
 def _complete(job: MainJob, target: Target | None, deadline: float | None) -> None:
-    system = job.question.system
+    system, evaluator = job.question.system, job.question.evaluator
     if not system.windows or system.converged is None or not system.completions:
         return
-    found = {item[:2]: item for part in job.enumerated for item in part.crashes}
+    found = list({item[:2]: item for part in job.enumerated for item in part.crashes}.values())
     job.matrix = Matrix(system)
+    completer = Completer(evaluator)
     with _timed(job, "complete"), Progress("complete", len(found), "crash states", deadline) as progress:
-        build_matrix(job.question.evaluator, found.values(), progress, job.matrix)
-    if target is None:
-        return
-    witnesses = [cell.witness.labels for cell in job.matrix.cells.values() if cell.witness is not None]
-    with _timed(job, "replay"), Progress("replay completions", len(witnesses), "traces", deadline) as progress:
-        replay_runs(Tracer(job.question.evaluator), witnesses, target, progress, job.matrix_replays)
+        parts = spread(lambda part: build_matrix(evaluator, part, completer), chunks(found, 40), job.workers)
+        for number, part in enumerate(parts, 1):
+            job.matrix.merge(part)
+            progress(min(number * 40, len(found)))
+    if target is not None:
+        runs = sorted(job.matrix.runs, key=str)  # neighbours begin alike
+        _replay_runs(job, runs, target, job.matrix_replays, "replay completions", deadline)
 
 
 def _invariants(job: MainJob, deadline: float | None) -> None:
-    """Invariants in every distinct state of the interleavings, and what the bounds cut there; scenarios; `sometimes`
-    goals."""
+    """Invariants in every state and step, what the bounds cut on the way, scenarios, and `sometimes` goals."""
     evaluator = job.question.evaluator
-    runs = [(i.start, i.labels, i.until) for i in job.interleavings]
-    goals = {p.name: evaluator.compile(p.expr) for p in job.question.system.sometimes}
-    seen = set()
     held = job.held
     held.names = tuple(name for name, _ in (*evaluator.invariants, *evaluator.action_invariants))
-    evaluator.tally.cuts = held.cuts
-    with _timed(job, "invariants"), Progress("invariants", len(runs), "traces", deadline) as progress:
-        for number, (state, labels, until) in enumerate(runs):
+    interleaved = [(True, part) for part in chunks([i.until + i.labels for i in job.interleavings], 1000)]
+    completed = [] if job.matrix is None else sorted(job.matrix.runs, key=str)
+    pieces = [*interleaved, *((False, part) for part in chunks(completed, 200))]
+    inspected = Inspected()
+    with _timed(job, "invariants"), Progress("invariants", len(pieces), "parts", deadline) as progress:
+        parts = spread(lambda piece: inspect(evaluator, piece[1], tally=piece[0]), pieces, job.workers)
+        for number, part in enumerate(parts, 1):
+            inspected.merge(part)
+            held.states, held.violated, held.cuts = len(inspected.states), inspected.violated, inspected.cuts
             progress(number)
-            for position, label in enumerate((None, *labels)):
-                before = state
-                state = state if label is None else evaluator.successor(state, label)
-                run = until + labels[:position]
-                if label is not None:
-                    for name in evaluator.violated_by_step(before, label, state):
-                        held.violated.setdefault(name, run)
-                if state not in seen:
-                    seen.add(state)
-                    evaluator.transitions(state)  # for the tally of what the bounds cut
-                    for name in evaluator.violated(state):
-                        held.violated.setdefault(name, run)
-                    for name in [name for name, goal in goals.items() if evaluator.holds(goal, state)]:
-                        del goals[name]
-        held.states = len(seen)
-        held.never = tuple(goals)
+        held.never = tuple(p.name for p in job.question.system.sometimes if p.name not in inspected.reached)
         _scenarios(job)
 
 

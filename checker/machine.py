@@ -155,7 +155,7 @@ def _matrix(matrix: Matrix) -> dict[str, Any]:
                 "kept": kept,
                 "outcome": outcomes.get(outcome, "other"),
                 "units": len(cell.units),
-                "witness_length": None if cell.witness is None else len(cell.witness.labels),
+                "witness_length": len(cell.witness.labels),
             }
             for (window, actor, kept, outcome), cell in sorted(matrix.cells.items())
         ],

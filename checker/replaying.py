@@ -44,6 +44,20 @@ class Replays:
             self.divergence = (diverging_prefix(trace, result), result)
 
 
+    def merge(self, other: Replays) -> None:
+        """Adds what another part of the same batch came to."""
+        self.traces += other.traces
+        self.labels += other.labels
+        self.fields_compared += other.fields_compared
+        self.diverged += other.diverged
+        for name, count in other.unobserved.items():
+            self.unobserved[name] = self.unobserved.get(name, 0) + count
+        if other.divergence is not None and (
+            self.divergence is None or other.divergence[1].step < self.divergence[1].step
+        ):
+            self.divergence = other.divergence
+
+
 def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
     """The target of that name. Raises Stop, whatever the target's own code raises: it is not ours."""
     try:
@@ -65,7 +79,7 @@ def replay_runs(
             trace = tracer.trace(labels)
             into.add(trace, replay(trace, target, TABLE))
         return
-    root = _Node()
+    root = LabelTree()
     for labels in runs:
         root.insert(labels)
     replayer = Replayer(target, TABLE)
@@ -88,21 +102,21 @@ def replay_runs(
 
 
 @dataclass(slots=True)
-class _Node:
-    """Runs as a tree of labels. ``runs``: how many end here or below."""
+class LabelTree:
+    """Runs as a tree: what they share stands once. ``runs``: how many end here or below."""
 
     runs: int = 0
-    children: dict[Label, _Node] = field(default_factory=dict)
+    children: dict[Label, LabelTree] = field(default_factory=dict)
 
     def insert(self, labels: tuple[Label, ...]) -> None:
         node = self
         node.runs += 1
         for label in labels:
-            node = node.children.setdefault(label, _Node())
+            node = node.children.setdefault(label, LabelTree())
             node.runs += 1
 
 
-def _branch(tracer: Tracer, node: _Node, state: State, label: Label | None) -> Branch:
+def _branch(tracer: Tracer, node: LabelTree, state: State, label: Label | None) -> Branch:
     def children() -> Iterator[Branch]:
         for following, child in node.children.items():
             yield _branch(tracer, child, tracer.evaluator.successor(state, following), following)

@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from checker.checking import Checked
-from checker.coverage import Matrix
 from checker.flaw import Flaw
 from checker.job import MainJob
+from checker.matrix_table import print_matrix
 from checker.question import Question
 from checker.replaying import Replays
 from checker.verdict import MEANING, Exit
@@ -120,7 +118,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
     if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
         what += " (`sometimes` is for the reference engine)"
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
-    within = f"{checked.engine} engine, {checked.depth} label{'s' if checked.depth != 1 else ''}{where}"
+    labels = f"{checked.depth} label{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
+    within = f"{checked.engine} engine, {labels}{where}"
     time = f"{checked.seconds:.1f} s"
     match checked.code:
         case Exit.EVALUATION_ERROR:
@@ -150,7 +149,7 @@ def print_job(console: Console, job: MainJob) -> None:
         console.print(Text(f"PARTIAL REPORT ({job.stopped}): what follows is what there was by then", style="bold red"))
     print_enumerated(console, job)
     if job.matrix is not None:
-        print_matrix(console, job.matrix)
+        print_matrix(console, job.matrix, job.matrix_replays.traces)
     print_replays(console, "replayed interleavings", job.replays, job.command)
     print_replays(console, "replayed completions", job.matrix_replays, job.command)
     held = job.held
@@ -196,50 +195,6 @@ def print_enumerated(console: Console, job: MainJob) -> None:
         console.print(Text(text, style="" if job.agree else "bold red"))
 
 
-def print_matrix(console: Console, matrix: Matrix) -> None:
-    """Windows × outcomes, then windows × who crashed and what was kept; only columns that hold something."""
-    shown = [(o, name) for o, name in matrix.outcomes if any(matrix.count(w, o) for w, _ in matrix.windows)]
-    table = _table("crash windows × outcomes (pairs of crash state and write; · = not seen)")
-    for name in ("all", *(name for _, name in shown), "undecided"):
-        table.add_column(_heading(name), justify="right", overflow="fold")
-    for window, name in matrix.windows:
-        counts = [len(matrix.rows.get(window, ())), *(matrix.count(window, outcome) for outcome, _ in shown)]
-        table.add_row(name, *map(_count, (*counts, len(matrix.undecided_units(window)))))
-    console.print(table)
-    crashed = matrix.crashed
-    columns = sorted({column for _, column in crashed})
-    actors = dict(enumerate(actor.name for actor in matrix.system.actors))
-    table = _table("who crashed, and which of its unflushed records survived")
-    for actor, kept in columns:
-        table.add_column(_heading(f"{actors.get(actor, 'other')}_{kept}"), justify="right", overflow="fold")
-    for window, name in matrix.windows:
-        table.add_row(name, *(_count(len(crashed.get((window, column), ()))) for column in columns))
-    console.print(table)
-    console.print(
-        f"  {matrix.completed:,} completions by the spec's schedules: a cell that none fills is not seen, which does "
-        "not show that it is unreachable",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for name, witness in matrix.violations.items():
-        console.print(Text(f"  VIOLATED in a completion: {name} ({len(witness.labels)} labels)", style="bold red"))
-
-
-def _table(title_: str) -> Table:
-    table = Table(title=title_, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("window", no_wrap=True)
-    return table
-
-
-def _heading(name: str) -> str:
-    """One word a line: the columns are narrow, and there are many."""
-    return name.replace("_", "\n").replace(" ", "\n")
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number else "·"
-
-
 def print_replays(console: Console, what: str, replays: Replays, command: str | None = None) -> None:
     """``command`` reproduces the divergence; None: it has been printed already."""
     if not replays.traces:
@@ -271,6 +226,10 @@ def print_flaw(console: Console, flaw: Flaw) -> None:
         return
     wording = wording_for(flaw.trace)
     for number, label in enumerate(flaw.trace.labels, 1):
+        if number == 1 and flaw.checked.prefix:
+            console.print(f"  scripted, by the mutant's model ({flaw.checked.prefix} labels):", highlight=False)
+        if number == flaw.checked.prefix + 1:
+            console.print(f"  found ({len(flaw.trace.labels) - flaw.checked.prefix} labels, none fewer do):")
         console.print(f"  {number:2}  {label_text(label, wording)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"  → {flaw.checked.message}", highlight=False)
     if isinstance(flaw.on_broken, Divergence):
@@ -278,8 +237,9 @@ def print_flaw(console: Console, flaw: Flaw) -> None:
     elif isinstance(flaw.on_broken, str):
         console.print(f"  {flaw.on_broken}", highlight=False)
     else:
-        console.print("  replayed on the target with the same rule broken: it loses the write too", highlight=False)
-    if isinstance(flaw.on_correct, Divergence):
+        lost = "it does the same: the write is lost" if flaw.shown_on_broken else "its log was not observed: not shown"
+        console.print(f"  replayed on the target with the same rule broken: {lost}", highlight=False)
+    if isinstance(flaw.on_correct, Divergence) and flaw.refused:
         step = flaw.on_correct.step
         where = label_text(flaw.on_correct.label, wording)
         console.print(
@@ -295,7 +255,8 @@ def print_flaw(console: Console, flaw: Flaw) -> None:
 
 def verdict_of_job(job: MainJob) -> str:
     """Claims what was done and no more."""
-    what = f"{sum(part.crash_states for part in job.enumerated):,} crash states, {len(job.interleavings):,} crash "
+    crashes = set().union(*(part.crash_keys for part in job.enumerated))
+    what = f"{len(crashes):,} distinct crash states, {len(job.interleavings):,} distinct crash "
     what += f"interleavings, {job.replays.traces:,} of them replayed on the implementation"
     match job.code:
         case Exit.HOLDS:

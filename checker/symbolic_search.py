@@ -31,7 +31,7 @@ def check_symbolic(question: Question, max_steps: int, timeout: float | None, sc
                 question.system, max_steps, start=start, only=question.only, timeout=timeout, progress=report
             )
         except KeyboardInterrupt:
-            return Checked("symbolic", Exit.INTERRUPTED, max(0, reached), len(prefix), reason="interrupted")
+            return Checked("symbolic", Exit.INTERRUPTED, reached, len(prefix), reason="interrupted")
         except SymbolicError as error:
             raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     match answer:
@@ -43,7 +43,7 @@ def check_symbolic(question: Question, max_steps: int, timeout: float | None, sc
         case NoneWithin(depth, complete):
             return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
         case Unknown(depth, reason):
-            return Checked("symbolic", Exit.INCONCLUSIVE, max(0, depth), len(prefix), reason=reason)
+            return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
 
 
 def enumerate_symbolic(

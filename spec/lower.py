@@ -72,7 +72,7 @@ class _Lowering:
         variables = self.variables()
         rules = tuple(rule for entry in self.declarations.rules.values() for rule in self.rules(entry))
         self.check_unused()
-        patterns = Patterns(self.environment, rules)
+        patterns = Patterns(self.environment, rules, self.binding.bounds)
         scenarios = patterns.scenarios()
         track = self.track()
         system = System(

@@ -169,7 +169,7 @@ class _Binder:
 
     def storage(self, setting: Setting | None) -> StorageMode:
         if setting is None:
-            return StorageMode.ATOMIC
+            return StorageMode.BUFFERED
         modes = {mode.value: mode for mode in StorageMode}
         if isinstance(setting.value, Name) and setting.value.name in modes:
             return modes[setting.value.name]

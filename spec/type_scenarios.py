@@ -16,6 +16,7 @@ from spec.syntax import (
     ScenarioDeclaration,
 )
 from spec.system import (
+    Bounds,
     Completion,
     CompletionStep,
     Expr,
@@ -42,6 +43,7 @@ class Patterns:
 
     environment: Environment
     rules: tuple[Rule, ...]
+    bounds: Bounds
     notes: dict[str, str] = field(default_factory=dict)
 
     # ----------------------------------------------------------------------------------------- scenarios
@@ -60,11 +62,21 @@ class Patterns:
                 if scenario.goal is not None:
                     scope = Scope(self.environment, Names(), SCENARIO, expression)
                     goal = scope.condition(scenario.goal, "the goal of `reach`")
+                self._within_budgets([s for s in steps if s is not None])
             except LeftOut as reason:
                 self.notes[f"scenario {name}"] = f"left out: {reason}"
                 continue
             found.append(Scenario(name, tuple(s for s in steps if s is not None), goal, scenario.place))
         return tuple(found)
+
+    def _within_budgets(self, script: list[LabelPattern]) -> None:
+        """Raises LeftOut for a script that spends more than the model allows: it is written for another model."""
+        bounds = self.bounds
+        limits = {"crash": bounds.crashes, "drop": bounds.drops, "duplicate": bounds.duplicates, "retry": bounds.retries}
+        for rule, limit in limits.items():
+            spent = sum(1 for step in script if step.rule == rule)
+            if limit is not None and spent > limit:
+                raise LeftOut(f"it has {spent} times `{rule}`, and the model allows {limit}")
 
     def _chain(self, scenario: ScenarioDeclaration) -> list[ScenarioDeclaration] | None:
         """The scenarios whose scripts run one after the other, this one last."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spec.diagnostics import SpecError
+from spec.diagnostics import Severity, SpecError
 from spec.load import check_text, load_file, load_system, shipped
 from spec.source import SourceError
 from spec.system import Bounds, Enumeration, StorageMode
@@ -113,7 +113,7 @@ def errors(path: Path, **arguments: object) -> list[str]:
 
 def test_the_first_model_is_the_default(path: Path) -> None:
     system = load_system(path)
-    assert (system.model, system.storage, system.bounds) == ("two", StorageMode.ATOMIC, Bounds())
+    assert (system.model, system.storage, system.bounds) == ("two", StorageMode.BUFFERED, Bounds())
     assert dict(system.constants) == {"Server": ("s1", "s2"), "Client": ("c1",), "top": 2}
 
 
@@ -257,7 +257,13 @@ def test_every_mutant_that_is_shipped_is_checked_by_itself() -> None:
     mutants = sorted(shipped("raft").parent.glob("mutants/*.spec"))
     assert mutants
     for path in mutants:
-        assert [found.render({}) for found in load_file(path).diagnostics] == []
+        found = load_file(path).diagnostics
+        assert [diagnostic.render({}) for diagnostic in found if diagnostic.severity is Severity.ERROR] == []
+
+
+def test_a_reply_that_overtakes_its_flush_is_warned_of() -> None:
+    found = load_file(shipped("raft").parent / "mutants" / "reply-at-append.spec").diagnostics
+    assert [(diagnostic.code, diagnostic.severity) for diagnostic in found] == [("S412", Severity.WARNING)]
 
 
 def test_a_syntax_error_does_not_bring_errors_of_what_could_not_be_parsed() -> None:

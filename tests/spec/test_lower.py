@@ -301,16 +301,23 @@ def test_keep_and_reply_belong_to_the_handlers_message(load: Any) -> None:
 def test_a_script_runs_after_another_and_knows_values(load: Any) -> None:
     text = (
         "scenario first:\n    run:\n        stand(s1, peer=s2)\n        drop(Ask, destination=s2)\n"
-        "scenario second after first:\n    run:\n        ask(s2, source=s1, term=0)\n        crash(s1, keep=0)\n"
+        "scenario second after first:\n    run:\n        ask(s2, source=s1, term=0)\n        restart(s1)\n"
     )
     (first, second) = load(text).scenarios
     assert [(p.rule, p.process, p.arguments) for p in second.script] == [
         ("stand", "s1", (("peer", "s2"),)),
         ("drop", None, (("message", "Ask"), ("destination", "s2"))),
         ("ask", "s2", (("source", "s1"), ("term", 0))),
-        ("crash", "s1", (("keep", 0),)),
+        ("restart", "s1", ()),
     ]
     assert first.script == second.script[:2]
+
+
+def test_a_script_that_spends_more_than_the_model_allows_is_left_out(load: Any) -> None:
+    text = "scenario crashes:\n    run:\n        crash(s1, keep=0)\n"
+    system = load(text)
+    assert system.scenarios == ()
+    assert system.notes == {"scenario crashes": "left out: it has 1 times `crash`, and the model allows 0"}
 
 
 def test_a_scenario_that_names_what_the_model_lacks_is_left_out_with_a_reason(load: Any) -> None:

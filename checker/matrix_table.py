@@ -1,0 +1,71 @@
+"""The crash-window matrix as tables: windows × outcomes, split by what the crash left; and who crashed."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from checker.coverage import Matrix
+
+
+def print_matrix(console: Console, matrix: Matrix, replayed: int) -> None:
+    """Only columns that hold something. ``replayed``: how many of the matrix's runs were."""
+    shown = [(o, name) for o, name in matrix.outcomes if any(matrix.count(w, o) for w, _ in matrix.windows)]
+    table = _table("crash windows × outcomes (pairs of crash state and tracked element; · = not seen)")
+    for name in ("all", *(name for _, name in shown), "undecided"):
+        table.add_column(_heading(name), justify="right", overflow="fold")
+    for window, name in matrix.windows:
+        counts = [len(matrix.rows.get(window, ())), *(matrix.count(window, outcome) for outcome, _ in shown)]
+        table.add_row(name, *map(_count, (*counts, len(matrix.undecided_units(window)))), style="bold")
+        kinds = sorted({kept for w, (_, kept) in matrix.crashed if w == window})
+        for kept in kinds if len(kinds) > 1 else ():
+            units = matrix.crashed_units(window, kept=kept)
+            split = [len(units), *(len(matrix.units(window, outcome, kept)) for outcome, _ in shown)]
+            undecided = len(matrix.undecided_units(window) & units)
+            table.add_row(f"  {kept}", *map(_count, (*split, undecided)))
+    console.print(table)
+    actors = dict(enumerate(actor.name for actor in matrix.system.actors))
+    columns = sorted({actor for _, (actor, _) in matrix.crashed})
+    table = _table("who crashed")
+    for actor in columns:
+        table.add_column(_heading(actors.get(actor, "other")), justify="right", overflow="fold")
+    for window, name in matrix.windows:
+        table.add_row(name, *(_count(len(matrix.crashed_units(window, actor=actor))) for actor in columns))
+    console.print(table)
+    _print_notes(console, matrix, replayed)
+
+
+def _print_notes(console: Console, matrix: Matrix, replayed: int) -> None:
+    lines = [
+        f"{matrix.completed:,} completions by the spec's schedules: a cell that none fills is not seen, which does not "
+        "show that it is unreachable",
+        f"{len(matrix.runs):,} runs, one for each crash state and each of its outcomes; {replayed:,} replayed",
+    ]
+    if matrix.cuts:
+        most = sorted(matrix.cuts.items(), key=lambda item: (-item[1], item[0]))
+        lines.append("cut in completions: " + ", ".join(f"{bound} ({count:,}×)" for bound, count in most))
+    for line in lines:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
+    full = sorted(bound for bound in matrix.cuts if ": len(" in bound)
+    if full:
+        warning = f"WARNING: {', '.join(full)}: a log that is full cuts recoveries instead of testing them"
+        console.print(Text(f"  {warning}", style="bold yellow"), soft_wrap=True)
+    for name, witness in matrix.violations.items():
+        console.print(Text(f"  VIOLATED in a completion: {name} ({len(witness.labels)} labels)", style="bold red"))
+
+
+def _table(title_: str) -> Table:
+    table = Table(title=title_, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("window", no_wrap=True)
+    return table
+
+
+def _heading(name: str) -> str:
+    """One word a line: the columns are narrow, and there are many."""
+    return name.replace("_", "\n").replace(" ", "\n")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else "·"
