@@ -121,7 +121,7 @@ def _branch(tracer: Tracer, node: LabelTree, state: State, label: Label | None) 
         for following, child in node.children.items():
             yield _branch(tracer, child, tracer.evaluator.successor(state, following), following)
 
-    return Branch(tracer.trace_state(label, state), node.runs, children())
+    return Branch(tracer.trace_state(label, state), node.runs, len(node.children), children())
 
 
 def make_folder(folder: Path | None) -> None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from refimpl import wal
 from refimpl.disk import SimulatedDisk
@@ -137,21 +138,12 @@ class Node:
     @property
     def disk(self) -> Durable:
         """What a restart would read after a crash that keeps nothing unflushed; raises WalDamaged like a restart."""
-        return wal.replay(tuple(frame for frame in self._frames() if frame.end <= self._surviving_bytes()))
+        return _recoverable(self._disk.read(), self._surviving_bytes(), self._disk.name)[0]
 
     @property
     def pending(self) -> tuple[Durable, ...]:
         """What a restart would read if the first, the first two, … unflushed frames survived."""
-        state = self.disk
-        states: list[Durable] = []
-        for frame in self._frames():
-            if frame.end > self._surviving_bytes():
-                state = state.after(frame.record)
-                states.append(state)
-        return tuple(states)
-
-    def _frames(self) -> tuple[wal.Frame, ...]:
-        return wal.read_frames(self._disk.read(), self._disk.name)
+        return _recoverable(self._disk.read(), self._surviving_bytes(), self._disk.name)[1:]
 
     def _surviving_bytes(self) -> int:
         # A server that is down has had its crash: what is in the file now is what its restart reads.
@@ -199,3 +191,15 @@ class Node:
         return ImpossibleRequest(
             f"{self.config.server}: {found}", allowed, "compare the steps before this one with what the server observed"
         )
+
+
+@lru_cache(maxsize=4096)
+def _recoverable(contents: bytes, surviving: int, name: str) -> tuple[Durable, ...]:
+    """The durable state after the frames in the first `surviving` bytes, and after each further frame. Remembered: a
+    replay looks at every disk after every step, and most steps leave most disks alone."""
+    frames = wal.read_frames(contents, name)
+    states = [wal.replay(tuple(frame for frame in frames if frame.end <= surviving))]
+    for frame in frames:
+        if frame.end > surviving:
+            states.append(states[-1].after(frame.record))
+    return tuple(states)

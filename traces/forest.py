@@ -30,10 +30,12 @@ class Restorable(Protocol):
 
 @dataclass(slots=True)
 class Branch:
-    """A state and the runs that go on from it. ``runs``: how many runs end in this branch or below it."""
+    """A state and the runs that go on from it. ``runs``: how many runs end in this branch or below it. ``width``: how many
+    children there are."""
 
     state: TraceState
     runs: int
+    width: int
     children: Iterator[Branch]
 
 
@@ -63,7 +65,7 @@ class Replayer:
         self.forest = Forest()
 
     def replay(self, root: Branch) -> Iterator[int]:
-        """Performs the tree, and yields after every label how many runs are done. Raises UnplayableTrace."""
+        """Performs the tree, and yields how many runs are done whenever one is. Raises UnplayableTrace."""
         servers = self._comparison.begin(root.state)
         self._drive.guarded("reset()", self.target.reset, servers)
         yield from self._visit(root, 0)
@@ -84,14 +86,15 @@ class Replayer:
             below = 0
             here: object = None
             for number, child in enumerate(branch.children):
-                if number == 0:
-                    here = self._keep()
-                else:
+                if number > 0:
                     self._put_back(here)
+                elif branch.width > 1:
+                    here = self._keep()
                 below += child.runs
                 yield from self._visit(child, step + 1)
-            forest.runs += branch.runs - below
-            yield forest.runs
+            if below < branch.runs:
+                forest.runs += branch.runs - below
+                yield forest.runs
         self._path.pop()
 
     def _perform(self, state: TraceState, step: int) -> Divergence | None:

@@ -32,14 +32,14 @@ LOST = ("discarded", "lost_after_answer")
 def job() -> MainJob:
     """The default model."""
     chosen = tuple(Enumeration(scenario, 1, 0) for scenario in STEPS)
-    return run_enumeration(ask(None), "symbolic", chosen, None, None)
+    return run_enumeration(ask(None), "symbolic", chosen, None, None, workers=1)
 
 
 @pytest.fixture(scope="module")
 def literal() -> MainJob:
     """The seed's literal rule, near the run that refutes it."""
     question = ask(None, mutant="new-leader-auto-commits", model="window")
-    return run_enumeration(question, "symbolic", cubes(question, None, 0, None), None, None)
+    return run_enumeration(question, "symbolic", cubes(question, None, 0, None), None, None, workers=1)
 
 
 def matrix_of(job: MainJob) -> Matrix:

@@ -47,7 +47,7 @@ def correct() -> dict[str, MainJob]:
     question = ask(None, model="three")
     scenarios = sorted({scenario for scenario, *_ in FAULTS.values()})
     cubes = {scenario: (Enumeration(scenario, 1, 1),) for scenario in scenarios}
-    return {name: run_enumeration(question, "reference", cubes[name], create(), None) for name in scenarios}
+    return {name: run_enumeration(question, "reference", cubes[name], create(), None, workers=1) for name in scenarios}
 
 
 @pytest.fixture(params=sorted(FAULTS))

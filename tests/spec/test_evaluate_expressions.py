@@ -37,6 +37,7 @@ TRUE = [
     # ints
     "2 + 3 * 4 == 14",
     "7 div 2 == 3 and -7 div 2 == -4",
+    "-three + 3 == zero and -(-three) == 3",
     "7 mod 3 == 1 and -7 mod 3 == 2 and 7 mod -3 == -2",
     "min(3, 1) == 1 and max(3, 1) == 3",
     "1 < 2 and 2 <= 2 and 3 > 2 and 2 >= 2 and not 2 < 2 and not 2 > 2 and 1 != 2",

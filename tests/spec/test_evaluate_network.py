@@ -73,6 +73,22 @@ def test_fifo_head_that_is_required_away_blocks_its_pair() -> None:
     assert "Note b" not in small.enabled(state)
 
 
+def test_fifo_keeps_the_order_of_sends_before_and_after_an_fsync_that_waits_for_nothing() -> None:
+    small = nodes(
+        """
+        durable d: 0..9 = 0
+        action go:
+            send Note(n=1) to b
+            fsync
+            send Note(n=2) to b
+        on Note m:
+            ignore
+        """,
+        network="fifo",
+    )
+    assert small.channel(small.run("go a"), "a", "b") == [(1,), (2,)]
+
+
 def test_fifo_order_is_across_message_types() -> None:
     small = nodes(
         """

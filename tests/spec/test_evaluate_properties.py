@@ -124,6 +124,18 @@ def test_a_ghosts_value_reads_its_own_process_as_changed_so_far_and_the_rest_as_
     assert small.ghosts(state) == {"own": 11, "disks": 0, "records": 0, "sent": 1, "other": 1}
 
 
+def test_a_ghost_that_reads_all_processes_sees_its_own_as_changed_so_far() -> None:
+    members = """
+        volatile x: 0..9 = 0
+        action go:
+            x := x + 1
+            ghost total := size({p for p in Node if p.x > 0})
+            x := 9
+    """
+    small = nodes(members, top="ghost total: 0..9 = 9\n")
+    assert small.ghosts(small.run("go a")) == {"total": 1}
+
+
 def test_a_ghost_in_a_handler_still_sees_the_message_in_the_network() -> None:
     small = nodes(GHOSTS, top=GHOST_TOP)
     state = small.run("go a", "Note a a 1")

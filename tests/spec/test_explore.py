@@ -197,6 +197,14 @@ def test_search_that_does_not_stop_keeps_the_first_violation_and_counts_everythi
     assert (found.complete, found.levels) == (True, explore(crashy().evaluator).levels)
 
 
+def test_search_that_does_not_stop_at_a_violated_invariant_keeps_the_first() -> None:
+    top = "invariant stays_up: forall p in Node: up(p)\ninvariant low: forall p in Node: p.d < 2\n"
+    found = explore(crashy(top).evaluator, stop_at_violation=False)
+    assert found.violation is not None
+    assert (found.violation.property, len(found.violation.labels)) == ("stays_up", 1)
+    assert (found.complete, found.levels) == (True, explore(crashy().evaluator).levels)
+
+
 def test_sometimes_is_reached_by_a_shortest_run_or_not_at_all() -> None:
     found = explore(crashy(BOTH).evaluator, only="none of them")
     assert found.reached == {"written": (Label("write", "a"),)}

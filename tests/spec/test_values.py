@@ -102,6 +102,25 @@ def test_no_check_of_a_store_fails_on_a_value_of_the_domain(sort: Sort) -> None:
             check(value, None)
 
 
+@pytest.mark.parametrize(
+    "sort",
+    [
+        BOOL,
+        IntSort(-1, 2),
+        LIGHT,
+        NODE,
+        OptionalSort(NODE),
+        SetSort(LIGHT),
+        SeqSort(NODE, 2),
+        MapSort(NODE, LIGHT),
+        RecordSort("R", (("n", NODE), ("b", BOOL))),
+    ],
+    ids=str,
+)
+def test_sort_key_puts_a_reversed_domain_in_order(sort: Sort) -> None:
+    assert sorted(reversed(domain(sort)), key=sort_key(sort)) == list(domain(sort))
+
+
 @untimed
 @given(sorts(), st.randoms(use_true_random=False))
 def test_sort_key_sorts_as_the_domain_does(sort: Sort, random: Any) -> None:

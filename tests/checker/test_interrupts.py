@@ -1,0 +1,230 @@
+"""Ctrl-C and time running out, in every part of a run: the report of what there was, which says that it is partial."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import checker.checking
+import checker.flaw
+import checker.job
+import checker.progress
+from checker.checking import Checked
+from checker.job import MainJob, main_job
+from checker.question import ask
+from checker.verdict import Exit
+from tests.checker.command_line import SCRIPT, Ran, model_check
+
+PROMPTLY = 10.0
+"""Seconds from the signal to the end, at most; the aim is 1, and a loaded machine is slow."""
+
+
+def interrupted_when(words: list[object], shown: str, folder: Path) -> tuple[Ran, float]:
+    """Runs a command with a terminal for its standard error, presses Ctrl-C there as soon as the progress line shows
+    this, and waits for the end. Also: how long that took."""
+    leader, terminal = pty.openpty()
+    with (folder / "out").open("w", encoding="utf-8") as out:
+        words = [SCRIPT, *words]
+        started = subprocess.Popen([str(w) for w in words], stdout=out, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    said = ""
+    try:
+        while shown not in said:
+            said += os.read(leader, 1024).decode()  # blocks until there is something
+        pressed = time.monotonic()
+        os.killpg(started.pid, signal.SIGINT)  # a terminal tells the whole group
+        code = started.wait(timeout=120)
+        took = time.monotonic() - pressed
+        with contextlib.suppress(OSError):  # EIO: nobody has the terminal any more
+            while more := os.read(leader, 1024):
+                said += more.decode()
+        with pytest.raises(ProcessLookupError):  # and no worker is left behind
+            os.killpg(started.pid, 0)
+    finally:
+        started.kill()
+        started.wait()
+        os.close(leader)
+    assert "Traceback" not in said
+    return Ran(code, (folder / "out").read_text(encoding="utf-8"), re.sub(r"\r\x1b\[2K[^\r\n]*", "", said)), took
+
+
+@pytest.mark.parametrize("engine", ["symbolic", "reference"])
+def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path) -> None:
+    words: list[object] = ["check", "--engine", engine, "--max-steps", "40"]
+    ran, took = interrupted_when(words, "check", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    assert re.search(rf"Inconclusive \(interrupted.*searched in full: {engine} engine, [1-9]\d* labels", ran.out)
+    assert "No counterexample" not in ran.out
+
+
+def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:
+    ran, took = interrupted_when([], "enumerate ", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    assert "PARTIAL REPORT (interrupted): what follows is what there was by then" in ran.out
+    assert "INCOMPLETE: interrupted" in ran.out
+    assert "interrupted (Ctrl-C) (exit 130)" in ran.out.splitlines()[-1]
+
+
+def test_ctrl_c_ends_a_replay_on_several_processes(tmp_path: Path) -> None:
+    words: list[object] = ["enumerate", "--engine", "reference", "--replay", "--workers", "2"]
+    ran, took = interrupted_when(words, "replay: ", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    assert "PARTIAL REPORT (interrupted)" in ran.out
+    replayed = re.search(r"replayed interleavings: ([\d,]+) traces", ran.out)
+    assert replayed is not None
+    assert "crash windows" not in ran.out  # that part was not begun
+
+
+def test_ctrl_c_ends_the_completions_with_a_partial_matrix_in_json(tmp_path: Path) -> None:
+    words: list[object] = ["enumerate", "--engine", "reference", "--depth", "1", "--window", "0", "--json"]
+    ran, took = interrupted_when([*words, "--workers", "2"], "complete: ", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    found = json.loads(ran.out)
+    assert (found["stopped"], found["exit"]) == ("interrupted", Exit.INTERRUPTED)
+    assert found["matrix"]["completions"] > 0
+    assert all(part["complete"] for part in found["enumerated"])
+
+
+# ----------------------------------------------------------------------------- each part, without waiting for it
+
+
+class Clock(SimpleNamespace):
+    """The time that a progress line sees."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def stop(monkeypatch: pytest.MonkeyPatch, module: Any, part: str, how: str) -> None:
+    """Ctrl-C when a part begins; or the deadline passes meanwhile."""
+    original = getattr(module, part)
+    clock = Clock()
+    monkeypatch.setattr(checker.progress, "time", clock)
+
+    def stopped(*arguments: Any, **named: Any) -> Any:
+        if how == "interrupted":
+            raise KeyboardInterrupt
+        clock.ahead = 10_000.0
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(module, part, stopped)
+
+
+def tiny(timeout: float | None = 1000.0) -> MainJob:
+    question = ask(None, model="tiny", settings={"max_term": "1"})
+    return main_job(question, "reference", "refimpl", timeout, 1, workers=1)
+
+
+@pytest.fixture
+def no_flaw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for the flaw takes long, and has its own tests."""
+    monkeypatch.setattr(checker.flaw, "check", lambda *_: Checked("symbolic", Exit.HOLDS, 1))
+
+
+@pytest.mark.usefixtures("no_flaw")
+def test_a_main_job_that_nothing_stops_does_all_its_parts() -> None:
+    job = tiny()
+    assert job.stopped == ""
+    assert job.replays.traces == len(job.interleavings) > 0
+    assert job.matrix is not None
+    assert job.matrix.completed > 0
+    assert job.held.states > 0
+    assert job.flaw is not None
+
+
+PARTS: dict[str, Callable[[MainJob], bool]] = {  # the part that is stopped → whether the one before it was done
+    "replay_runs": lambda job: bool(job.interleavings) and not job.replays.traces,
+    "build_matrix": lambda job: job.replays.traces == len(job.interleavings),
+    "inspect": lambda job: job.matrix is not None and job.matrix.completed > 0 and not job.held.scenarios,
+}
+
+
+@pytest.mark.usefixtures("no_flaw")
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_ctrl_c_in_any_part_keeps_the_parts_before_it(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    stop(monkeypatch, checker.job, part, "interrupted")
+    job = tiny()
+    assert job.stopped == "interrupted"
+    assert job.code is Exit.INTERRUPTED
+    assert PARTS[part](job)
+    assert job.flaw is None
+
+
+@pytest.mark.usefixtures("no_flaw")
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_time_running_out_in_any_part_is_inconclusive(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    stop(monkeypatch, checker.job, part, "time is up")
+    job = tiny()
+    assert job.stopped == "time is up"
+    assert job.code is Exit.INCONCLUSIVE
+    assert job.flaw is None
+
+
+def test_ctrl_c_in_the_search_for_the_flaw_makes_the_report_partial(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Checked("symbolic", Exit.INTERRUPTED, 3, reason="interrupted")
+    monkeypatch.setattr(checker.flaw, "check", lambda *_: late)
+    job = tiny()
+    assert job.stopped == "interrupted"
+    assert job.code is Exit.INTERRUPTED
+    assert job.held.states > 0
+
+
+def test_ctrl_c_in_the_first_of_two_engines_does_not_start_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(question: object, engine: str, *_: object, **__: object) -> Checked:
+        asked.append(engine)
+        return Checked(engine, Exit.INTERRUPTED, 2, reason="interrupted")
+
+    monkeypatch.setattr("checker.commands.run_check", answer)
+    assert model_check("check", "--engine", "both").code == Exit.INTERRUPTED
+    assert asked == ["symbolic"]
+
+
+def test_ctrl_c_in_the_second_of_two_enumerations_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("checker.enumeration.enumerate_reference", interrupted)
+    ran = model_check("enumerate", "--model", "tiny", "--engine", "both", "--depth", "1")
+    assert ran.code == Exit.INTERRUPTED
+    assert "PARTIAL REPORT (interrupted)" in ran.out
+    assert "sets" not in ran.out
+
+
+def test_ctrl_c_before_anything_was_found_is_said_in_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("checker.commands.ask", interrupted)
+    ran = model_check("check")
+    assert ran.code == Exit.INTERRUPTED
+    assert ran.out == ""
+    assert ran.err.strip() == "interrupted"
+
+
+def test_progress_is_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with checker.progress.Progress("replay", 10, "traces") as progress:
+        progress.started -= 100
+        progress(5)
+    assert capsys.readouterr().err == ""
+    assert progress.line(5, 2.0) == "replay: 5 of 10 traces, 2.5/s, 2 s left"
+    assert progress.line(0, 0.0, "none yet") == "replay: 0 of 10 traces, 0.0/s, 0 s so far, none yet"
