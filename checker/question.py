@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from checker.verdict import Exit, Stop
-from spec.diagnostics import Diagnostic, SpecError
+from spec.diagnostics import Diagnostic, Severity, SpecError
 from spec.evaluate import Evaluator
-from spec.load import SET_OPTION, load_system, shipped
+from spec.load import SET_OPTION, load_file, load_system, shipped
 from spec.script import ScriptError, describe, find_scenario, run_scenario, start_state
 from spec.source import SpecFileError
 from spec.state import Label, State
@@ -75,11 +76,13 @@ def ask(
     except SpecFileError as error:
         raise Stop(error_code(error), str(error)) from error
     except SpecError as error:
-        count = len(error.diagnostics)
+        count = sum(1 for d in error.diagnostics if d.severity is Severity.ERROR)
         if any(_of_command_line(d) for d in error.diagnostics):
             raise Stop(Exit.USAGE, str(error)) from error
         code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
         raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
+    if spec is not None:
+        _warn(path)
     evaluator = Evaluator(system)
     if only is not None:
         known = [p.name for p in (*system.invariants, *system.action_invariants)]
@@ -92,6 +95,14 @@ def ask(
         words += ["--set", f"{name}={value}"]
     words += ["--property", only] if only is not None else []
     return Question(path, system, evaluator, only, tuple(words))
+
+
+def _warn(path: Path) -> None:
+    """A spec may be free of errors and still say what its author cannot mean: a reply that overtakes its flush."""
+    loaded = load_file(path)
+    for diagnostic in loaded.diagnostics:
+        if diagnostic.severity is Severity.WARNING:
+            print(diagnostic.render(loaded.sources), file=sys.stderr)
 
 
 def _of_command_line(diagnostic: Diagnostic) -> bool:

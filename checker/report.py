@@ -100,7 +100,8 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
     if checked.distinct is not None:
         generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""
         console.print(
-            f"{generated}{checked.distinct:,} distinct states found, {checked.queue or 0:,} states left on queue.",
+            f"{generated}{checked.distinct:,} distinct states found, {checked.queue or 0:,} states left on queue. "
+            f"Depth {len(checked.levels)}.",
             highlight=False,
         )
     if checked.cuts:
@@ -131,7 +132,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
         case Exit.HOLDS if checked.complete:
             return f"No counterexample to {what}: {within}, search complete within these bounds; {time}"
         case Exit.HOLDS:
-            return f"No counterexample to {what} within {within}; longer runs were not searched; {time}"
+            more = "; --engine reference searches a small model to its end" if checked.engine == "symbolic" else ""
+            return f"No counterexample to {what} within {within}; longer runs were not searched{more}; {time}"
         case code:
             return f"Inconclusive ({MEANING[code]}): {checked.reason}; searched in full: {within}; {time}"
 

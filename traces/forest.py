@@ -30,8 +30,8 @@ class Restorable(Protocol):
 
 @dataclass(slots=True)
 class Branch:
-    """A state and the runs that go on from it. ``runs``: how many runs end in this branch or below it. ``width``: how many
-    children there are."""
+    """A state and the runs that go on from it. ``runs``: how many end in this branch or below it. ``width``: how many
+    children it has."""
 
     state: TraceState
     runs: int
