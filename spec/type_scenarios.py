@@ -71,8 +71,8 @@ class Patterns:
 
     def _within_budgets(self, script: list[LabelPattern]) -> None:
         """Raises LeftOut for a script that spends more than the model allows: it is written for another model."""
-        bounds = self.bounds
-        limits = {"crash": bounds.crashes, "drop": bounds.drops, "duplicate": bounds.duplicates, "retry": bounds.retries}
+        b = self.bounds
+        limits = {"crash": b.crashes, "drop": b.drops, "duplicate": b.duplicates, "retry": b.retries}
         for rule, limit in limits.items():
             spent = sum(1 for step in script if step.rule == rule)
             if limit is not None and spent > limit:
