@@ -127,6 +127,7 @@ def test_the_correct_target_refuses_at_the_election(flaw: Flaw) -> None:
     trace = trace_of(flaw)
     divergence = flaw.on_correct
     assert isinstance(divergence, Divergence)
+    assert divergence.step == flaw.checked.prefix  # the script ends with it
     assert divergence.label is not None
     assert divergence.label.rule == "request_vote_response"
     assert divergence.path.endswith(".commit_index")
@@ -142,7 +143,7 @@ def test_the_correct_target_refuses_at_the_election(flaw: Flaw) -> None:
 def test_the_report_tells_the_whole_story(flaw: Flaw) -> None:
     said = text(flaw)
     assert "invariant answered_write_is_never_lost is violated" in said
-    assert "the same rule broken: it loses the write too" in said
+    assert "on the target with the same rule broken: it does the same: the write is lost" in said
     assert "on the correct target: it refuses at step" in said
     assert f"the whole of it: model-check check --mutant {MUTANT} --property {PROPERTY}" in said
     assert " 24  " in said
@@ -169,8 +170,21 @@ def test_a_target_that_follows_the_literal_rule_diverges_from_the_spec(
     assert "the correct target does NOT refuse" in text(found)
 
 
+def test_a_target_that_diverges_somewhere_else_has_not_refused(flaw: Flaw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checker.flaw.check", lambda *_: flaw.checked)
+    found = show_flaw(f"{__name__}:forgetful", None, None)
+    assert isinstance(found.on_correct, Divergence)
+    assert found.on_correct.path == "s1.pending"
+    assert found.code is Exit.DIVERGES
+    assert "it refuses at" not in text(found)
+
+
 def unbreakable() -> RefimplTarget:
     return create()
+
+
+def forgetful(broken: frozenset[str] = frozenset()) -> RefimplTarget:
+    return create(broken | {"vote-not-durable"})
 
 
 def literal(broken: frozenset[str] = frozenset()) -> RefimplTarget:

@@ -82,8 +82,8 @@ def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_a_replay_on_several_processes(tmp_path: Path) -> None:
-    words: list[object] = ["enumerate", "--engine", "reference", "--replay", "--workers", "2"]
-    ran, took = interrupted_when(words, "replay: ", tmp_path)
+    words: list[object] = ["enumerate", "--scenario", "write_sent", "--engine", "reference", "--replay"]
+    ran, took = interrupted_when([*words, "--workers", "2"], "replay: ", tmp_path)
     assert ran.code == Exit.INTERRUPTED
     assert took < PROMPTLY
     assert "PARTIAL REPORT (interrupted)" in ran.out

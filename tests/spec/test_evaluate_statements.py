@@ -108,10 +108,14 @@ def test_an_enum_in_a_loop_follows_its_declaration() -> None:
         action go:
             for light in {Amber, Red, Green}:
                 seen := append(seen, light)
+        action go_through_all:
+            for light in Light:
+                seen := append(seen, light)
         """,
         top="enum Light = Red | Green | Amber\n",
     )
     assert small.memory(small.run("go a"), "a") == {"seen": ("Red", "Green", "Amber")}
+    assert small.memory(small.run("go_through_all a"), "a") == {"seen": ("Red", "Green", "Amber")}
 
 
 def test_parameters_are_chosen_from_the_whole_of_their_type() -> None:

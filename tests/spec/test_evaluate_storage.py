@@ -320,7 +320,7 @@ def test_a_volatile_initial_value_may_differ_by_process() -> None:
 
 
 def test_a_down_process_has_no_label_but_restart_and_messages_to_it_wait() -> None:
-    small = writer()
+    small = writer(max_crashes=2)
     state = small.run("write_and_promise b 1", "flush b", "crash b 0")
     assert small.network(state) == {("b", "b", 0): 1, ("b", "b", 1): 1}
     assert [name for name in small.enabled(state) if name.endswith(" b")] == ["restart b"]
