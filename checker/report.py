@@ -239,7 +239,7 @@ def print_flaw(console: Console, flaw: Flaw) -> None:
     elif isinstance(flaw.on_broken, str):
         console.print(f"  {flaw.on_broken}", highlight=False)
     else:
-        lost = "it loses the write too" if flaw.shown_on_broken else "its log was not observed: not shown"
+        lost = "it does the same: the write is lost" if flaw.shown_on_broken else "its log was not observed: not shown"
         console.print(f"  replayed on the target with the same rule broken: {lost}", highlight=False)
     if isinstance(flaw.on_correct, Divergence) and flaw.refused:
         step = flaw.on_correct.step
