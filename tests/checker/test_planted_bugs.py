@@ -19,7 +19,6 @@ from refimpl.raft import Raft
 from refimpl.target import create
 from spec.load import shipped
 
-
 OWN_FLUSH = "match_index[self] := len(log)"
 
 
