@@ -81,6 +81,10 @@ def check(
     max_steps = question.system.bounds.steps if max_steps is None else max_steps
     if engine == "reference":
         checked = _reference(question, max_steps, timeout, scenario, deadlock)
+    elif engine == "explicit":
+        from checker.explicit_search import check_explicit
+
+        checked = check_explicit(question, max_steps, timeout, scenario)
     else:
         from checker.symbolic_search import check_symbolic
 

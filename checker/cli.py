@@ -57,14 +57,23 @@ def output_options(command: Command) -> Command:
 
 
 def engine_options(command: Command) -> Command:
+    return _engine_options(command, ["symbolic", "reference", "both"], "")
+
+
+def check_engine_options(command: Command) -> Command:
+    explicit = " explicit: breadth-first in native code (pip install raftproof[native])."
+    return _engine_options(command, ["symbolic", "reference", "both", "explicit"], explicit)
+
+
+def _engine_options(command: Command, engines: list[str], more: str) -> Command:
     for option in reversed(
         (
             click.option(
                 "--engine",
-                type=click.Choice(["symbolic", "reference", "both"]),
+                type=click.Choice(engines),
                 default="symbolic",
                 show_default=True,
-                help="symbolic: z3. reference: breadth-first over the evaluator. both: they must agree.",
+                help=f"symbolic: z3. reference: breadth-first over the evaluator. both: these two must agree.{more}",
             ),
             click.option("--grain", type=click.Choice(["micro"]), default="micro", help="One label a step."),
             click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds."),
@@ -127,7 +136,7 @@ def _refuse_options_before(context: click.Context, command: str) -> None:
 @cli.command()
 @click.argument("spec", required=False)
 @question_options
-@engine_options
+@check_engine_options
 @output_options
 @click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends.")
 @click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels.")

@@ -21,6 +21,7 @@ MAY = {
 ONLY_IN = {  # module → where it may be imported, as path prefixes
     "lark": ("spec/parse",),
     "z3": ("checker/symbolic/",),
+    "llvmlite": ("checker/explicit/",),
     "os": ("refimpl/disk.py", "checker/", "spec/", "traces/"),
     "asyncio": (),
     "random": (),

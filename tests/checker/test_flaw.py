@@ -175,6 +175,7 @@ def test_a_target_that_diverges_somewhere_else_has_not_refused(flaw: Flaw, monke
     found = show_flaw(f"{__name__}:forgetful", None, None)
     assert isinstance(found.on_correct, Divergence)
     assert found.on_correct.path == "s1.pending"
+    assert isinstance(found.on_broken, Replayed)
     assert found.code is Exit.DIVERGES
     assert "it refuses at" not in text(found)
 
@@ -184,7 +185,8 @@ def unbreakable() -> RefimplTarget:
 
 
 def forgetful(broken: frozenset[str] = frozenset()) -> RefimplTarget:
-    return create(broken | {"vote-not-durable"})
+    """Sound where the literal rule is asked for, and broken in another place where it is not."""
+    return create(broken or frozenset({"vote-not-durable"}))
 
 
 def literal(broken: frozenset[str] = frozenset()) -> RefimplTarget:

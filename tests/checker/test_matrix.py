@@ -129,9 +129,20 @@ def test_nothing_falls_outside_the_declared_windows_actors_and_outcomes(
     assert "other" not in dict(matrix.outcomes).values()
 
 
+def test_what_no_schedule_completes_is_undecided_and_not_dropped() -> None:
+    question = ask(None, model="tiny")  # its second term is beyond the bound, so a crashed leader is not replaced
+    near = (Enumeration("pair_ready", 1, 0),)
+    matrix = matrix_of(run_enumeration(question, "reference", near, None, None, workers=1))
+    assert sum(len(matrix.undecided_units(window)) for window in matrix.rows) > 0
+    check_partition(matrix)
+
+
 @pytest.mark.parametrize("which", ["job", "literal"])
 def test_every_unit_of_a_row_has_an_outcome_or_is_undecided(request: pytest.FixtureRequest, which: str) -> None:
-    matrix = matrix_of(request.getfixturevalue(which))
+    check_partition(matrix_of(request.getfixturevalue(which)))
+
+
+def check_partition(matrix: Matrix) -> None:
     for window, units in matrix.rows.items():
         decided = {unit for (w, *_), cell in matrix.cells.items() if w == window for unit in cell.units}
         assert decided | matrix.undecided_units(window) == units

@@ -1,0 +1,190 @@
+"""From a system to machine code: emit LLVM IR, optimise, load; the object is cached by the content of the IR.
+
+The cache is a directory of files named by the hash of what made them, written to a temporary name and renamed: safe
+under concurrent runs, and never stale.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checker.explicit.emit_properties import emit_properties
+from checker.explicit.emit_search import SearchCode
+from checker.explicit.emit_transitions import COUNTERS, Transitions
+from checker.explicit.errors import NotEncodable
+from checker.explicit.layout import Capacity, Layout
+from checker.explicit.llvm import VERSION, binding, ir
+from checker.explicit.shapes import count, shape_of
+from spec.system import System
+
+CACHE_VARIABLE = "RAFTPROOF_CACHE"
+"""The environment variable that names another directory than the user's cache; empty: no cache."""
+
+MOST_SUCCESSORS = 1 << 20
+"""There is room for all successors of one state."""
+
+_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
+
+
+@dataclass(slots=True)
+class Compiled:
+    """The functions of one system. ``cuts``: bounds by their number. ``seconds``: emission, optimisation, loading."""
+
+    layout: Layout
+    most: int
+    cuts: tuple[str, ...]
+    kinds: tuple[str, ...]  # the rule of each label kind
+    cached: bool
+    seconds: dict[str, float]
+    functions: dict[str, Any] = field(default_factory=dict)
+    engine: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return self.functions[name]
+
+    @property
+    def context_words(self) -> int:
+        return COUNTERS + len(self.cuts)
+
+
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "expand": (_NUMBER, (_POINTER,)),
+    "check": (_NUMBER, (_POINTER,)),
+    "absorb": (None, (_POINTER, _POINTER, _NUMBER)),
+    "rehash": (None, (_POINTER,)),
+    "hash_of": (_NUMBER, (_POINTER,)),
+    "fire_all": (_NUMBER, (_POINTER, _POINTER)),
+    "see_invariants": (_NUMBER, (_POINTER,)),
+    "see_goals": (_NUMBER, (_POINTER, _NUMBER)),
+    "see_action_invariants": (_NUMBER, (_POINTER, _POINTER, _NUMBER)),
+}
+
+
+def most_successors(layout: Layout) -> int:
+    """How many labels a state can have at most."""
+    system, total = layout.system, 0
+    for rule in system.rules:
+        choices = 1
+        for parameter in rule.parameters:
+            choices *= count(shape_of(parameter.sort))
+        actors = 1 if rule.kind is None else len(system.kind(rule.kind).sort.elements)
+        total += layout.slots if rule.message is not None else actors * choices
+    for kind in layout.kinds.values():
+        total += kind.size * (3 + len(kind.records))  # flush, restart, crash with every keep
+    total += 2 * layout.slots
+    if total > MOST_SUCCESSORS:
+        raise NotEncodable(f"a state may have {total:,} successors (at most {MOST_SUCCESSORS:,})")
+    return max(1, total)
+
+
+def emit(layout: Layout) -> tuple[str, Transitions, int]:
+    """The IR as text."""
+    module = ir.Module("system")
+    transitions = Transitions(module, layout)
+    transitions.emit()
+    emit_properties(module, transitions)
+    most = most_successors(layout)
+    SearchCode(module, layout, most).emit()
+    return str(module), transitions, most
+
+
+def compiled(system: System, capacity: Capacity | None = None, cache: Path | None = None) -> Compiled:
+    """The system's machine code, from the cache if it is there. Raises NotEncodable."""
+    started = time.monotonic()
+    layout = Layout(system, capacity)
+    text, transitions, most = emit(layout)
+    emitted = time.monotonic()
+    machine, target = _machine()
+    folder = cache_folder() if cache is None else cache
+    path = None if folder is None else folder / f"{_key(text, machine)}.o"
+    found = _read(path)
+    code = _optimised(text, machine, target) if found is None else found
+    built = time.monotonic()
+    engine = _load(code, target)
+    if found is None and path is not None:
+        _write(path, code)
+    functions = {}
+    for name, (result, arguments) in _SIGNATURES.items():
+        functions[name] = ctypes.CFUNCTYPE(result, *arguments)(engine.get_function_address(name))
+    kinds = tuple(name for _, name in sorted((n, name) for name, ns in transitions.numbers.items() for n in ns))
+    seconds = {"emit": emitted - started, "build": built - emitted, "load": time.monotonic() - built}
+    cuts = tuple(transitions.cuts.numbers)
+    return Compiled(layout, most, cuts, kinds, found is not None, seconds, functions, engine)
+
+
+def cache_folder() -> Path | None:
+    named = os.environ.get(CACHE_VARIABLE)
+    if named is not None:
+        return Path(named) if named else None
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "raftproof" / "explicit"
+
+
+def _machine() -> tuple[Any, Any]:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_default_triple()
+    features = binding.get_host_cpu_features().flatten()
+    machine = target.create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="jitdefault"
+    )
+    return machine, target
+
+
+def _key(text: str, machine: Any) -> str:
+    parts = (
+        VERSION,
+        binding.get_default_triple(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+        text,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _optimised(text: str, machine: Any, target: Any) -> bytes:
+    module = binding.parse_assembly(text)
+    module.triple = binding.get_default_triple()
+    module.verify()
+    options = binding.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    builder = binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
+
+
+def _load(code: bytes, target: Any) -> Any:
+    empty = binding.parse_assembly("")
+    empty.triple = binding.get_default_triple()
+    engine = binding.create_mcjit_compiler(empty, target.create_target_machine(codemodel="jitdefault"))
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def _read(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Best effort: a cache that cannot be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(code)
+        os.replace(file.name, path)
+    except OSError:
+        return

@@ -1,0 +1,374 @@
+"""The search's inner loops as code: hash, visited set, expansion of a level, exchange between workers.
+
+The store is an append-only array of states, which is the frontier too; the visited set is an open-addressing table of
+31-bit tag and 32-bit index into it (0: free), compared with the stored words: exact. A worker owns the states whose
+hash says so; those of others go to its outboxes and are absorbed between rounds. Nothing here allocates: ``expand``
+returns when it needs room, so that Python can make some.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from checker.explicit.emit_code import I32, I64, POINTER, Code, declared, number
+from checker.explicit.emit_transitions import CUTS, OUT
+from checker.explicit.layout import Layout
+from checker.explicit.llvm import Ssa, ir
+
+NO_PARENT = (1 << 32) - 1
+
+
+class Word(IntEnum):
+    """The words of a worker."""
+
+    STATES = 0  # pointer to the store
+    COUNT = 1  # states in it
+    ROOM = 2  # how many it has room for
+    TABLE = 3
+    MASK = 4  # the table's size - 1
+    PARENTS = 5  # pointer to u32: parent's index * workers + its owner
+    CURSOR = 6  # next state to expand or to check
+    END = 7  # where the level ends
+    BUFFER = 8  # pointer to room for all successors of one state
+    CONTEXT = 9
+    GENERATED = 10
+    TAKEN = 11  # pointer to counts by label kind
+    DEADLOCK = 12  # first state without any label, or -1
+    ME = 13
+    WORKERS = 14
+    BOXES = 15  # pointer to a pointer and a number of records for each worker
+    BOX_ROOM = 16
+    BROKEN = 17  # mask of the action invariants that the first violating step breaks, 0, or -1: an error
+    BROKEN_AT = 18  # the state that the step leaves
+    BROKEN_LABEL = 19
+    HEEDED = 20  # the action invariants to look at (all are evaluated)
+    QUANTUM = 21  # how many states to do before returning
+    INVARIANTS = 22  # those to look at
+    GOALS = 23  # those not yet reached
+    FOUND = 24  # by ``check``: mask of broken invariants or reached goals
+    HASHES = 25  # pointer to room for the hashes of one state's successors
+
+
+class Returned(IntEnum):
+    DONE = 0
+    QUANTUM = 1
+    ERROR = 2  # the evaluation failed; in ``expand`` the context has the label
+    NEEDS_ROOM = 3
+    BOX_FULL = 4
+    INVARIANT = 5
+    GOAL = 6
+    OVERFLOW = 16  # plus the capacity's number
+
+
+class SearchCode:
+    """Emits the search's functions into a module that has ``successors`` and the properties. ``most``: how many
+    successors a state can have."""
+
+    def __init__(self, module: Any, layout: Layout, most: int) -> None:
+        self.module, self.layout, self.most = module, layout, most
+        self.words = layout.words
+
+    def emit(self) -> None:
+        self._hash()
+        self._insert()
+        self._expand()
+        self._absorb()
+        self._check()
+        self._rehash()
+        self._export_successors()
+
+    def _function(self, name: str, result: Any, *arguments: Any, exported: bool = False) -> Code:
+        function = ir.Function(self.module, ir.FunctionType(result, arguments), name)
+        if not exported:
+            function.linkage = "internal"
+        return Code(function)
+
+    def _call(self, code: Code, name: str, *arguments: Ssa) -> Ssa:
+        return code.b.call(self.module.globals[name], arguments)
+
+    def _pointer(self, code: Code, worker: Ssa, word: int) -> Ssa:
+        return code.b.inttoptr(code.word(worker, word), POINTER)
+
+    def _state(self, code: Code, worker: Ssa, index: Ssa) -> Ssa:
+        return code.at(self._pointer(code, worker, Word.STATES), code.mul(index, number(self.words)))
+
+    def _add(self, code: Code, pointer: Ssa, word: Ssa | int, more: Ssa) -> None:
+        code.put_word(pointer, word, code.add(code.word(pointer, word), more))
+
+    # -------------------------------------------------------------------------------------------- hash
+
+    def _hash(self) -> None:
+        code = self._function("hash", I64, POINTER)
+        (state,) = code.function.args
+        lanes: list[Ssa] = [number(0x2545F4914F6CDD1D), number(0x1B873593CC9E2D51)]  # two chains that overlap in time
+        for word in range(self.words):
+            h = code.b.mul(code.b.xor(lanes[word % 2], code.word(state, word)), number(-7046029254386353131))
+            lanes[word % 2] = code.b.xor(h, code.b.lshr(h, number(32)))
+        h = code.b.mul(
+            code.b.xor(code.b.mul(lanes[0], number(-7046029254386353131)), lanes[1]), number(-4417276706812531889)
+        )
+        h = code.b.mul(code.b.xor(h, code.b.lshr(h, number(32))), number(-4417276706812531889))
+        h = code.b.xor(h, code.b.lshr(h, number(29)))
+        code.b.ret(h)
+        code.finish()
+
+    def _owner(self, code: Code, worker: Ssa, h: Ssa) -> Ssa:
+        return code.b.urem(code.b.lshr(h, number(52)), code.word(worker, Word.WORKERS))
+
+    def _slot(self, code: Code, worker: Ssa, h: Ssa) -> Ssa:
+        return code.b.and_(h, code.word(worker, Word.MASK))
+
+    # ------------------------------------------------------------------------------------- visited set
+
+    def _insert(self) -> None:
+        """(worker, state, hash, parent): stores a state that is not there."""
+        code = self._function("insert", ir.VoidType(), POINTER, POINTER, I64, I64)
+        worker, state, h, parent = code.function.args
+        table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
+        store = self._pointer(code, worker, Word.STATES)
+        tag = code.b.lshr(h, number(33))
+        probe, free, taken, same_tag, following, done = (code.block() for _ in range(6))
+        first = self._slot(code, worker, h)
+        before = code.b.block
+        code.b.branch(probe)
+        code.b.position_at_end(probe)
+        at = code.b.phi(I64)
+        at.add_incoming(first, before)
+        entry = code.word(table, at)
+        code.b.cbranch(code.is_equal(entry, number(0)), free, taken)
+
+        code.b.position_at_end(taken)
+        code.b.cbranch(code.is_equal(code.b.lshr(entry, number(32)), tag), same_tag, following)
+
+        code.b.position_at_end(same_tag)
+        index = code.b.sub(code.low_bits(entry, 32), number(1))
+        other = code.at(store, code.mul(index, number(self.words)))
+        difference: Ssa = number(0)
+        for word in range(self.words):
+            difference = code.either(difference, code.b.xor(code.word(other, word), code.word(state, word)))
+        code.b.cbranch(code.is_equal(difference, number(0)), done, following)
+
+        code.b.position_at_end(following)
+        at.add_incoming(code.both(code.add(at, number(1)), mask), following)
+        code.b.branch(probe)
+
+        code.b.position_at_end(free)
+        count = code.word(worker, Word.COUNT)
+        code.copy(code.at(store, code.mul(count, number(self.words))), state, self.words)
+        parents = self._pointer(code, worker, Word.PARENTS)
+        code.put(code.at(parents, count, I32), code.resize(parent, I32))
+        new_count = code.add(count, number(1))
+        code.put_word(table, at, code.either(code.shift_left(tag, number(32)), new_count))
+        code.put_word(worker, Word.COUNT, new_count)
+        code.b.branch(done)
+        code.b.position_at_end(done)
+        code.b.ret_void()
+        code.finish()
+
+    def _rehash(self) -> None:
+        """(worker): fills an empty table from the store."""
+        code = self._function("rehash", ir.VoidType(), POINTER, exported=True)
+        (worker,) = code.function.args
+        table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
+
+        def put(i: Ssa) -> None:
+            h = self._call(code, "hash", self._state(code, worker, i))
+            probe, free = code.block(), code.block()
+            first, before = code.b.and_(h, mask), code.b.block
+            code.b.branch(probe)
+            code.b.position_at_end(probe)
+            at = code.b.phi(I64)
+            at.add_incoming(first, before)
+            at.add_incoming(code.b.and_(code.b.add(at, number(1)), mask), probe)
+            code.b.cbranch(code.is_equal(code.word(table, at), number(0)), free, probe)
+            code.b.position_at_end(free)
+            tag = code.shift_left(code.b.lshr(h, number(33)), number(32))
+            code.put_word(table, at, code.either(tag, code.add(i, number(1))))
+
+        code.for_range(number(0), code.sub(code.word(worker, Word.COUNT), number(1)), put)
+        code.b.ret_void()
+        code.finish()
+
+    # --------------------------------------------------------------------------------------- expansion
+
+    def _loop(self, code: Code, worker: Ssa) -> tuple[Any, Ssa]:
+        """Begins the loop over the states of a level: the block to come back to, and the state's index."""
+        head, more, inside = code.block(), code.block(), code.block()
+        done, tired = code.block(), code.block()
+        left = code.cell(I64)
+        code.put(left, code.word(worker, Word.QUANTUM))
+        code.b.branch(head)
+        code.b.position_at_end(head)
+        cursor = code.word(worker, Word.CURSOR)
+        code.b.cbranch(code.is_less(cursor, code.word(worker, Word.END)), more, done)
+        code.b.position_at_end(done)
+        code.b.ret(number(Returned.DONE))
+        code.b.position_at_end(more)
+        rest = code.get(left, I64)
+        code.put(left, code.sub(rest, number(1)))
+        code.b.cbranch(code.is_less(number(0), rest), inside, tired)
+        code.b.position_at_end(tired)
+        code.b.ret(number(Returned.QUANTUM))
+        code.b.position_at_end(inside)
+        return head, cursor
+
+    def _return_if(self, code: Code, condition: Ssa, what: int | Ssa) -> None:
+        leave = code.block()
+        code.leave_if(condition, leave)
+        rest = code.b.block
+        code.b.position_at_end(leave)
+        code.b.ret(number(what) if isinstance(what, int) else what)
+        code.b.position_at_end(rest)
+
+    def _expand(self) -> None:
+        """(worker): the successors of the states from CURSOR to END."""
+        code = self._function("expand", I64, POINTER, exported=True)
+        (worker,) = code.function.args
+        head, cursor = self._loop(code, worker)
+        needed = code.add(code.word(worker, Word.COUNT), number(self.most))
+        self._return_if(code, code.is_less(code.word(worker, Word.ROOM), needed), Returned.NEEDS_ROOM)
+        self._boxes_have_room(code, worker)
+        state = self._state(code, worker, cursor)
+        context, buffer = self._pointer(code, worker, Word.CONTEXT), code.word(worker, Word.BUFFER)
+        code.put_word(context, OUT, buffer)
+        cuts = code.word(context, CUTS)
+        status = self._call(code, "successors", context, state)
+        self._return_if(code, code.negation(code.is_equal(status, number(0))), status)
+        stride = number(8 * (self.words + 1))
+        found = code.b.udiv(code.sub(code.word(context, OUT), buffer), stride)
+        last = code.sub(found, number(1))
+        records = code.b.inttoptr(buffer, POINTER)
+        self._note_deadlock(code, worker, cursor, found, code.is_equal(cuts, code.word(context, CUTS)))
+        hashes, table = self._pointer(code, worker, Word.HASHES), self._pointer(code, worker, Word.TABLE)
+        prefetch_type = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        prefetch = declared(self.module, "llvm.prefetch.p0", prefetch_type)
+
+        def hash_(i: Ssa) -> None:
+            after = code.at(records, code.add(code.mul(i, number(self.words + 1)), number(1)))
+            h = self._call(code, "hash", after)
+            code.put_word(hashes, i, h)
+            slot = code.at(table, self._slot(code, worker, h))
+            code.b.call(prefetch, [slot, ir.Constant(I32, 0), ir.Constant(I32, 1), ir.Constant(I32, 1)])
+
+        code.for_range(number(0), last, hash_)
+        taken = self._pointer(code, worker, Word.TAKEN)
+        mine = code.add(code.mul(cursor, code.word(worker, Word.WORKERS)), code.word(worker, Word.ME))
+
+        def step(i: Ssa) -> None:
+            record = code.at(records, code.mul(i, number(self.words + 1)))
+            label, after, h = code.word(record, 0), code.at(record, 1), code.word(hashes, i)
+            self._add(code, taken, code.low_bits(label, 16), number(1))
+            self._check_step(code, worker, cursor, state, label, after)
+            self._keep(code, worker, after, h, mine)
+
+        code.for_range(number(0), last, step)
+        self._add(code, worker, Word.GENERATED, found)
+        code.put_word(worker, Word.CURSOR, code.add(cursor, number(1)))
+        code.b.branch(head)
+        code.finish()
+
+    def _boxes_have_room(self, code: Code, worker: Ssa) -> None:
+        boxes, workers = self._pointer(code, worker, Word.BOXES), code.word(worker, Word.WORKERS)
+        room = code.word(worker, Word.BOX_ROOM)
+
+        def look(i: Ssa) -> None:
+            used = code.word(boxes, code.add(code.mul(i, number(2)), number(1)))
+            self._return_if(code, code.is_less(room, code.add(used, number(self.most))), Returned.BOX_FULL)
+
+        several = code.is_less(number(1), workers)
+        code.if_(several, lambda: code.for_range(number(0), code.sub(workers, number(1)), look) and None)
+
+    def _note_deadlock(self, code: Code, worker: Ssa, cursor: Ssa, found: Ssa, uncut: Ssa) -> None:
+        stuck = code.both(code.is_equal(found, number(0)), uncut)
+        first = code.both(stuck, code.is_equal(code.word(worker, Word.DEADLOCK), number(-1)))
+        code.if_(first, lambda: code.put_word(worker, Word.DEADLOCK, cursor))
+
+    def _check_step(self, code: Code, worker: Ssa, cursor: Ssa, before: Ssa, label: Ssa, after: Ssa) -> None:
+        """Remembers the first step that breaks an action invariant, or whose evaluation fails."""
+        broken = self._call(code, "action_invariants", before, after, label)
+        failed = code.is_equal(broken, number(-1))
+        broken = code.select(failed, broken, code.both(broken, code.word(worker, Word.HEEDED)))
+        already = code.word(worker, Word.BROKEN)
+        bad = code.both(code.negation(code.is_equal(broken, number(0))), code.is_equal(already, number(0)))
+
+        def remember() -> None:
+            code.put_word(worker, Word.BROKEN, broken)
+            code.put_word(worker, Word.BROKEN_AT, cursor)
+            code.put_word(worker, Word.BROKEN_LABEL, label)
+
+        code.if_(bad, remember)
+
+    def _keep(self, code: Code, worker: Ssa, after: Ssa, h: Ssa, parent: Ssa) -> None:
+        owner = self._owner(code, worker, h)
+
+        def own() -> None:
+            self._call(code, "insert", worker, after, h, parent)
+
+        def send() -> None:
+            box = code.at(self._pointer(code, worker, Word.BOXES), code.mul(owner, number(2)))
+            used = code.word(box, 1)
+            records = code.b.inttoptr(code.word(box, 0), POINTER)
+            record = code.at(records, code.mul(used, number(self.words + 2)))
+            code.put_word(record, 0, h)
+            code.put_word(record, 1, parent)
+            code.copy(code.at(record, 2), after, self.words)
+            code.put_word(box, 1, code.add(used, number(1)))
+
+        code.if_(code.is_equal(owner, code.word(worker, Word.ME)), own, send)
+
+    def _absorb(self) -> None:
+        """(worker, records, number): stores what another worker found; there must be room for all of it."""
+        code = self._function("absorb", ir.VoidType(), POINTER, POINTER, I64, exported=True)
+        worker, records, size = code.function.args
+
+        def take(i: Ssa) -> None:
+            record = code.at(records, code.mul(i, number(self.words + 2)))
+            self._call(code, "insert", worker, code.at(record, 2), code.word(record, 0), code.word(record, 1))
+
+        code.for_range(number(0), code.sub(size, number(1)), take)
+        code.b.ret_void()
+        code.finish()
+
+    # -------------------------------------------------------------------------------------- properties
+
+    def _check(self) -> None:
+        """(worker): the goals and invariants of the states from CURSOR to END; returns at the first one that reaches or
+        breaks one, with CURSOR on it."""
+        code = self._function("check", I64, POINTER, exported=True)
+        (worker,) = code.function.args
+        head, cursor = self._loop(code, worker)
+        state = self._state(code, worker, cursor)
+        wanted = code.word(worker, Word.GOALS)
+        reached = code.cell(I64)
+        code.put(reached, number(0))
+
+        def goals() -> None:
+            code.put(reached, self._call(code, "goals", state, wanted))
+
+        code.if_(code.negation(code.is_equal(wanted, number(0))), goals)
+        found = code.get(reached, I64)
+        self._return_if(code, code.is_equal(found, number(-1)), Returned.ERROR)
+        code.put_word(worker, Word.FOUND, found)
+        self._return_if(code, code.negation(code.is_equal(found, number(0))), Returned.GOAL)
+        broken = self._call(code, "invariants", state)
+        self._return_if(code, code.is_equal(broken, number(-1)), Returned.ERROR)
+        broken = code.both(broken, code.word(worker, Word.INVARIANTS))
+        code.put_word(worker, Word.FOUND, broken)
+        self._return_if(code, code.negation(code.is_equal(broken, number(0))), Returned.INVARIANT)
+        code.put_word(worker, Word.CURSOR, code.add(cursor, number(1)))
+        code.b.branch(head)
+        code.finish()
+
+    def _export_successors(self) -> None:
+        code = self._function("fire_all", I64, POINTER, POINTER, exported=True)
+        code.b.ret(self._call(code, "successors", *code.function.args))
+        code.finish()
+        code = self._function("hash_of", I64, POINTER, exported=True)
+        code.b.ret(self._call(code, "hash", *code.function.args))
+        code.finish()
+        for name, arguments in (("invariants", 1), ("goals", 2), ("action_invariants", 3)):
+            types = [POINTER, POINTER, I64][:arguments] if name == "action_invariants" else [POINTER, I64][:arguments]
+            code = self._function(f"see_{name}", I64, *types, exported=True)
+            code.b.ret(self._call(code, name, *code.function.args))
+            code.finish()

@@ -1,0 +1,23 @@
+"""What the explicit engine can fail with that is no verdict about the spec."""
+
+from __future__ import annotations
+
+
+class ExplicitError(Exception):
+    """Base of this package's errors."""
+
+
+class NotEncodable(ExplicitError):
+    """The spec computes something that the engine has no fixed number of bits for."""
+
+
+class DoesNotFit(ExplicitError):
+    """A state has more messages, copies or pending records than the layout has room for. ``what``: the capacity."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the layout has too little room: {what}")
+        self.what = what
+
+
+class Disagreement(ExplicitError):
+    """The evaluator does not confirm what the compiled code found: a defect of one of the two."""

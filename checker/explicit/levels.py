@@ -1,0 +1,276 @@
+"""The levels of a breadth-first search, spread over workers: checked, expanded, and what went wrong in one told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from checker.explicit.compile import Compiled
+from checker.explicit.emit_search import Returned, Word
+from checker.explicit.emit_statements import CAPACITIES
+from checker.explicit.emit_transitions import COUNTERS, LABEL
+from checker.explicit.errors import DoesNotFit
+from checker.explicit.search import Clock, Explored, Now
+from checker.explicit.steps import Steps
+from checker.explicit.store import Worker
+from checker.explicit.trace import Confirmation
+from spec.evaluate import EvaluationError, Evaluator
+from spec.explore import Violation
+from spec.state import Label, State
+from spec.system import Property
+
+QUANTUM = 1024
+"""How many states the compiled code does before Python may look at the clock and at signals."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Event:
+    """What ends the search: at a state (its index in its worker), or a label word from there. ``mask``: the properties
+    that are broken, 0 for a failed evaluation."""
+
+    index: int
+    worker: int
+    mask: int
+    label: int | None
+    of_step: bool
+
+
+class Levels:
+    """The state of one search. ``current``: how many states the level has."""
+
+    def __init__(
+        self, code: Compiled, evaluator: Evaluator, workers: int, memory: ExitStack, clock: Clock, only: str | None
+    ) -> None:
+        self.code, self.evaluator, self.clock = code, evaluator, clock
+        self.system = evaluator.system
+        self.found = Explored(workers=workers)
+        self.stop = False
+        # Also for one worker: no signal may interrupt the code that moves a store to where there is more room.
+        self.pool = memory.enter_context(ThreadPoolExecutor(workers))
+        self.workers = [memory.enter_context(Worker(code, i, workers)) for i in range(workers)]
+        self.confirmation = Confirmation(evaluator, Steps(code))
+        self.goals = (1 << len(self.system.sometimes)) - 1
+        self.deadlock: tuple[int, int] | None = None
+        self.starts = [0] * workers
+        self.expanding = False  # else the cursors are on states that are being checked
+        for worker in self.workers:
+            worker.block[Word.HEEDED] = _mask(self.system.action_invariants, only)
+            worker.block[Word.INVARIANTS] = _mask(self.system.invariants, only)
+            worker.block[Word.QUANTUM] = QUANTUM
+
+    def begin(self, first: State) -> None:
+        words = self.code.layout.encode(first)
+        for worker in self.workers:
+            worker.put(words)
+
+    @property
+    def current(self) -> int:
+        return sum(worker.count - start for worker, start in zip(self.workers, self.starts, strict=True))
+
+    # -------------------------------------------------------------------------------------- one level
+
+    def check(self) -> bool:
+        """Looks at goals and invariants of the level; whether one is broken, or fails."""
+        events: list[_Event] = []
+        reached: dict[int, tuple[int, int]] = {}
+        for worker, start in zip(self.workers, self.starts, strict=True):
+            worker.block[Word.CURSOR], worker.block[Word.END] = start, worker.count
+            worker.block[Word.GOALS] = self.goals
+        self._all(self._check)
+        for i, worker in enumerate(self.workers):
+            reached = {**worker.reached, **reached}
+            worker.reached.clear()
+            if worker.event is not None:
+                events.append(_Event(worker.block[Word.CURSOR], i, worker.event, None, False))
+                worker.event = None
+        for goal, (index, owner) in sorted(reached.items()):
+            name = self.system.sometimes[goal].name
+            labels, state = self._run_to(index, owner)
+            self.confirmation.reached(state, name)
+            self.found.reached[name] = labels
+            self.goals &= ~(1 << goal)
+        return self._ended(events)
+
+    def _check(self, i: int) -> None:
+        worker = self.workers[i]
+        block = worker.block
+        while True:
+            match self.code.check(worker.address):
+                case Returned.DONE:
+                    return
+                case Returned.QUANTUM:
+                    pass
+                case Returned.GOAL:
+                    for goal in range(len(self.system.sometimes)):
+                        if block[Word.FOUND] >> goal & 1:
+                            worker.reached[goal] = (block[Word.CURSOR], i)
+                    block[Word.GOALS] &= ~block[Word.FOUND]
+                case Returned.INVARIANT:
+                    worker.event = block[Word.FOUND]
+                    return
+                case _:
+                    worker.event = 0
+                    return
+            if self.stop:
+                return
+
+    def expand(self) -> bool:
+        """Finds the next level; whether an evaluation failed or an action invariant is broken on the way."""
+        ends = [worker.count for worker in self.workers]
+        for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
+            worker.block[Word.CURSOR], worker.block[Word.END] = start, end
+            worker.running = True
+        self.expanding = True
+        while any(worker.running for worker in self.workers):
+            self._all(self._expand)
+            if len(self.workers) > 1:
+                self._all(self._absorb)
+        self.starts, self.expanding = ends, False
+        events = []
+        for i, worker in enumerate(self.workers):
+            block = worker.block
+            if block[Word.BROKEN]:
+                mask = max(0, block[Word.BROKEN])
+                events.append(_Event(block[Word.BROKEN_AT], i, mask, block[Word.BROKEN_LABEL], True))
+            if worker.failed is not None:
+                events.append(_Event(worker.failed[0], i, 0, worker.failed[1], False))
+        self._note_deadlock()
+        return self._ended(events)
+
+    def _expand(self, i: int) -> None:
+        worker = self.workers[i]
+        while worker.running:
+            status = self.code.expand(worker.address)
+            match status:
+                case Returned.DONE:
+                    worker.running = False
+                case Returned.QUANTUM:
+                    if self.stop:
+                        return
+                case Returned.NEEDS_ROOM:
+                    worker.make_room(max(self.code.most, worker.count))
+                case Returned.BOX_FULL:
+                    return
+                case Returned.ERROR:  # the level is finished all the same: counts do not depend on the workers
+                    if worker.failed is None:
+                        worker.failed = (worker.block[Word.CURSOR], worker.context[LABEL])
+                    worker.block[Word.CURSOR] += 1
+                case _:
+                    raise DoesNotFit(CAPACITIES[status - Returned.OVERFLOW])
+
+    def _absorb(self, i: int) -> None:
+        for other in self.workers:
+            if other is not self.workers[i]:
+                self.workers[i].absorb(other)
+
+    # ----------------------------------------------------------------------------------------- threads
+
+    def _all(self, work: Callable[[int], None]) -> None:
+        """The work of every worker, at the same time if there are several, while this thread looks at the clock."""
+        running = {self.pool.submit(work, i) for i in range(len(self.workers))}
+        try:
+            left = running
+            while left:
+                _, left = wait(left, timeout=0.1)
+                self.clock.tick(self)
+        except BaseException:
+            self.stop = True  # the threads end within a quantum
+            wait(running)
+            raise
+        for done in running:
+            done.result()
+
+    # ------------------------------------------------------------------------------------- what was found
+
+    def _chain(self, index: int, owner: int) -> list[tuple[int, ...]]:
+        """The stored states from the first one to this."""
+        chain = []
+        at: int | None = index * len(self.workers) + owner
+        while at is not None:
+            worker = self.workers[at % len(self.workers)]
+            chain.append(worker.state(at // len(self.workers)))
+            at = worker.parent(at // len(self.workers))
+        return chain[::-1]
+
+    def _run_to(self, index: int, owner: int) -> tuple[tuple[Label, ...], State]:
+        return self.confirmation.run(self._chain(index, owner))
+
+    def _note_deadlock(self) -> None:
+        if self.found.deadlock is not None:
+            return
+        stuck = [(worker.block[Word.DEADLOCK], i) for i, worker in enumerate(self.workers)]
+        first = min((place for place in stuck if place[0] >= 0), default=None)
+        if first is not None:
+            self.found.deadlock, state = self._run_to(*first)
+            self.evaluator.tally.cuts = {}
+            assert not self.evaluator.transitions(state), "the evaluator finds a label where the search found none"
+
+    def _ended(self, events: list[_Event]) -> bool:
+        if not events:
+            return False
+        event = min(events, key=lambda e: (e.index, e.worker))
+        labels, state = self._run_to(event.index, event.worker)
+        if event.label is None:
+            self.found.violation = self._violation_at(labels, state, event.mask)
+        else:
+            self.found.violation = self._violation_by(labels, state, event)
+        return True
+
+    def _violation_at(self, labels: tuple[Label, ...], state: State, mask: int) -> Violation:
+        confirmation = self.confirmation
+        if not mask:
+            return _error(confirmation.property_failure(state), labels)
+        name = confirmation.broken(state, _names(self.system.invariants, mask))
+        return Violation(name, f"invariant {name} is violated", labels)
+
+    def _violation_by(self, labels: tuple[Label, ...], before: State, event: _Event) -> Violation:
+        confirmation = self.confirmation
+        assert event.label is not None
+        label = confirmation.steps.label(self.code.layout.encode(before), event.label)
+        run = (*labels, label)
+        if not event.of_step:
+            return _error(confirmation.failure(before, label), run)
+        after = confirmation.step(before, label)
+        if not event.mask:
+            return _error(confirmation.step_failure(before, label, after), run)
+        names = _names(self.system.action_invariants, event.mask)
+        name = confirmation.broken_by_step(before, label, after, names)
+        return Violation(name, f"action invariant {name} is violated", run)
+
+    def sum_up(self) -> None:
+        """Fills in the counts."""
+        found = self.found
+        found.distinct = sum(worker.count for worker in self.workers)
+        found.generated = sum(worker.block[Word.GENERATED] for worker in self.workers)
+        found.expanded = self._expanded()
+        for worker in self.workers:
+            for i, name in enumerate(self.code.kinds):
+                if worker.taken[i]:
+                    found.taken[name] = found.taken.get(name, 0) + worker.taken[i]
+            for i, name in enumerate(self.code.cuts):
+                if worker.context[COUNTERS + i]:
+                    found.cuts[name] = found.cuts.get(name, 0) + worker.context[COUNTERS + i]
+        found.bytes_per_state = round(sum(worker.bytes for worker in self.workers) / max(1, found.distinct))
+
+    def now(self, seconds: float) -> Now:
+        distinct = sum(worker.count for worker in self.workers)
+        generated = sum(worker.block[Word.GENERATED] for worker in self.workers)
+        size = sum(worker.bytes for worker in self.workers)
+        return Now(len(self.found.levels), distinct, generated, distinct - self._expanded(), 0.0, size, seconds)
+
+    def _expanded(self) -> int:
+        return sum(worker.block[Word.CURSOR] for worker in self.workers) if self.expanding else sum(self.starts)
+
+
+def _mask(properties: tuple[Property, ...], only: str | None) -> int:
+    return sum(1 << i for i, property_ in enumerate(properties) if only is None or property_.name == only)
+
+
+def _names(properties: tuple[Property, ...], mask: int) -> list[str]:
+    return [property_.name for i, property_ in enumerate(properties) if mask >> i & 1]
+
+
+def _error(error: EvaluationError, labels: tuple[Label, ...]) -> Violation:
+    return Violation(None, str(error), labels)

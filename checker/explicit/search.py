@@ -1,0 +1,196 @@
+"""The explicit engine's search: breadth-first, level after level, exact, on one or more threads.
+
+A level is expanded in rounds: every worker expands its own states until it is done or an outbox is full, then all
+absorb what was sent to them. What a worker does depends only on its own states, so counts are the same on every run;
+they do not depend on the number of workers either, because a level is finished before its first violation is reported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable
+from checker.explicit.layout import Capacity
+from spec.evaluate import Evaluator
+from spec.explore import Violation
+from spec.state import Label, State
+from spec.system import System
+
+if TYPE_CHECKING:
+    from checker.explicit.levels import Levels
+
+
+class Stopped(Enum):
+    """Why a search ended before its queue was empty, or its depth or a violation was reached."""
+
+    TIME = "time is up"
+    INTERRUPTED = "interrupted"
+    MEMORY = "out of memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How far a search is. ``rate``: states generated a second, since the last report."""
+
+    depth: int
+    distinct: int
+    generated: int
+    queue: int
+    rate: float
+    bytes: int
+    seconds: float
+
+
+Progress = Callable[[Now], None]
+
+
+@dataclass(slots=True)
+class Explored:
+    """What a search found, in the words of :class:`spec.explore.Explored`; the states themselves are gone.
+
+    ``levels[i]``: distinct states first reached by i labels. ``seconds``: by phase (emit, build, load, search).
+    ``capacity``: the room that states were given at last; what did not fit made the search begin again.
+    """
+
+    levels: list[int] = field(default_factory=list)
+    generated: int = 0
+    expanded: int = 0
+    distinct: int = 0
+    complete: bool = False
+    violation: Violation | None = None
+    deadlock: tuple[Label, ...] | None = None
+    cuts: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+    reached: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    stopped: Stopped | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    cached: bool = False
+    workers: int = 1
+    bytes_per_state: int = 0
+    capacity: Capacity = field(default_factory=Capacity)
+
+    @property
+    def queue(self) -> int:
+        """States found and not expanded."""
+        return self.distinct - self.expanded
+
+    @property
+    def depth(self) -> int:
+        """Levels, the initial one counted as 1 (as TLC counts)."""
+        return len(self.levels)
+
+
+def available() -> bool:
+    """Whether llvmlite is installed (the extra ``raftproof[native]``)."""
+    return importlib.util.find_spec("llvmlite") is not None
+
+
+def explore(
+    system: System,
+    *,
+    start: State | None = None,
+    max_steps: int | None = None,
+    only: str | None = None,
+    timeout: float | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    capacity: Capacity | None = None,
+    cache: Path | None = None,
+) -> Explored:
+    """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
+    seconds. ``only``: heed this one property. ``progress`` is called once a second. KeyboardInterrupt ends the search
+    with what it has found so far. Raises NotEncodable for a spec that this engine cannot compile, Disagreement if the
+    evaluator does not confirm what was found."""
+    from checker.explicit.compile import compiled
+    from checker.explicit.levels import Levels
+
+    assert workers >= 1
+    evaluator = Evaluator(system)
+    first = evaluator.initial_states()[0] if start is None else start
+    clock = Clock(timeout, progress)
+    room = Capacity() if capacity is None else capacity
+    seconds: dict[str, float] = {}
+    while True:
+        try:
+            code = compiled(system, room, cache)
+            seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
+            with ExitStack() as memory:
+                levels = Levels(code, evaluator, workers, memory, clock, only)
+                found = _searched(levels, first, max_steps)
+        except DoesNotFit as full:
+            room = room.grown(full.what)
+            continue
+        found.seconds = {**seconds, **found.seconds}
+        found.capacity, found.cached = room, code.cached
+        return found
+
+
+def _searched(levels: Levels, first: State, max_steps: int | None) -> Explored:
+    began = time.monotonic()
+    found = levels.found
+    try:
+        levels.begin(first)
+        while levels.current:
+            found.levels.append(levels.current)
+            if levels.check():
+                break
+            if max_steps is not None and len(found.levels) > max_steps:
+                break
+            if levels.expand():
+                break
+        else:
+            found.complete = True
+    except OutOfTime:
+        found.stopped = Stopped.TIME
+    except KeyboardInterrupt:
+        found.stopped = Stopped.INTERRUPTED
+    except MemoryError:
+        found.stopped = Stopped.MEMORY
+    levels.sum_up()
+    found.seconds["search"] = time.monotonic() - began
+    return found
+
+
+class OutOfTime(Exception):
+    """The time that the search was given has passed."""
+
+
+class Clock:
+    """Ends the search when its time is up, and reports progress once a second."""
+
+    def __init__(self, timeout: float | None, progress: Progress | None) -> None:
+        self.began = self.reported = time.monotonic()
+        self.timeout, self.progress, self.generated = timeout, progress, 0
+
+    def tick(self, levels: Levels) -> None:
+        now = time.monotonic()
+        if self.timeout is not None and now - self.began > self.timeout:
+            raise OutOfTime
+        if self.progress is not None and now - self.reported >= 1:
+            report = levels.now(now - self.began)
+            rate = (report.generated - self.generated) / (now - self.reported)
+            self.reported, self.generated = now, report.generated
+            self.progress(
+                Now(report.depth, report.distinct, report.generated, report.queue, rate, report.bytes, report.seconds)
+            )
+
+
+__all__ = [
+    "Capacity",
+    "Disagreement",
+    "ExplicitError",
+    "Explored",
+    "NotEncodable",
+    "Now",
+    "Progress",
+    "Stopped",
+    "available",
+    "explore",
+]

@@ -1,0 +1,86 @@
+"""A shortest run to a state that the search found, confirmed: every step of it is the evaluator's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from checker.explicit.errors import Disagreement
+from checker.explicit.steps import Steps, Words
+from spec.evaluate import EvaluationError, Evaluator
+from spec.state import Label, State
+from spec.values import Cut, NotEnabled
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """Replays chains of stored states forward through the evaluator."""
+
+    evaluator: Evaluator
+    steps: Steps
+
+    def run(self, chain: list[Words]) -> tuple[tuple[Label, ...], State]:
+        """The labels that lead from the first state of the chain to the last, and that one."""
+        layout = self.steps.layout
+        labels: list[Label] = []
+        state = layout.decode(chain[0])
+        for before, after in pairwise(chain):
+            label = next((label for label, found in self.steps.labelled(before) if found == after), None)
+            if label is None:
+                raise Disagreement(f"no label leads to a state that was found; the run: {labels}")
+            labels.append(label)
+            state = self.step(state, label)
+            if state != layout.decode(after):
+                raise Disagreement(f"the evaluator comes to another state by {label}")
+        return tuple(labels), state
+
+    def step(self, state: State, label: Label) -> State:
+        try:
+            return self.evaluator.successor(state, label)
+        except (EvaluationError, Cut, NotEnabled) as refusal:
+            raise Disagreement(f"the evaluator refuses {label}: {type(refusal).__name__} {refusal}") from refusal
+
+    def broken(self, state: State, names: list[str]) -> str:
+        """The first of these invariants, which the state breaks."""
+        found = self.evaluator.violated(state)
+        if not set(names) <= set(found):
+            raise Disagreement(f"the evaluator does not find {names} broken, but {found}")
+        return names[0]
+
+    def broken_by_step(self, before: State, label: Label, after: State, names: list[str]) -> str:
+        found = self.evaluator.violated_by_step(before, label, after)
+        if not set(names) <= set(found):
+            raise Disagreement(f"the evaluator does not find {names} broken by {label}, but {found}")
+        return names[0]
+
+    def reached(self, state: State, goal: str) -> None:
+        property_ = next(p for p in self.evaluator.system.sometimes if p.name == goal)
+        if not self.evaluator.holds(self.evaluator.compile(property_.expr), state):
+            raise Disagreement(f"the evaluator does not find the goal {goal} reached")
+
+    def failure(self, state: State, label: Label) -> EvaluationError:
+        """The error of a label's evaluation."""
+        try:
+            self.evaluator.successor(state, label)
+        except EvaluationError as error:
+            return error
+        except (Cut, NotEnabled):
+            pass
+        raise Disagreement(f"the evaluator can evaluate {label}")
+
+    def property_failure(self, state: State) -> EvaluationError:
+        """The error of a goal's or an invariant's evaluation."""
+        try:
+            for property_ in self.evaluator.system.sometimes:
+                self.evaluator.holds(self.evaluator.compile(property_.expr), state)
+            self.evaluator.violated(state)
+        except EvaluationError as error:
+            return error
+        raise Disagreement("the evaluator can evaluate the properties of a state")
+
+    def step_failure(self, before: State, label: Label, after: State) -> EvaluationError:
+        try:
+            self.evaluator.violated_by_step(before, label, after)
+        except EvaluationError as error:
+            return error
+        raise Disagreement(f"the evaluator can evaluate the action invariants of {label}")

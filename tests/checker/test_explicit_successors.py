@@ -1,0 +1,401 @@
+"""The explicit engine's transitions are the evaluator's: successors, cuts and errors; invariants and goals too."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from checker.explicit.compile import CACHE_VARIABLE, Compiled, compiled
+from checker.explicit.errors import NotEncodable
+from checker.explicit.layout import Capacity
+from checker.explicit.steps import Steps
+from spec.evaluate import EvaluationError, Evaluator
+from spec.state import State
+from spec.system import System
+from tests.checker.symbolic_systems import kitchen, of_text, overtaking, shipped_system
+from tests.spec.small import nodes
+
+ROOMY = Capacity(slots=64, copies=64, pending=16, sends=32)
+NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
+STORAGES = ("buffered", "atomic")
+BOUNDS = (
+    "max_in_flight = 3, max_crashes = 2",
+    "max_drops = 1, max_duplicates = 1, max_retries = 1, max_copies = 1",
+    "max_pending = 1, max_in_flight = 4, max_copies = 2",
+    "",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
+        yield
+
+
+@cache
+def code(system_of: object, *arguments: str) -> Compiled:
+    return compiled(system_of(*arguments), ROOMY)  # type: ignore[operator]
+
+
+def walk(evaluator: Evaluator, seed: int, length: int) -> list[State]:
+    """The states of a run that chooses a rule, then a label of it; the last one may have a label that fails."""
+    chance = random.Random(seed)
+    states = [evaluator.initial_states()[0]]
+    for _ in range(length):
+        try:
+            transitions = evaluator.transitions(states[-1])
+        except EvaluationError:
+            break
+        if not transitions:
+            break
+        rule = chance.choice(sorted({label.rule for label, _ in transitions}))
+        states.append(chance.choice([after for label, after in transitions if label.rule == rule]))
+    return states
+
+
+def compare(compiled_code: Compiled, seeds: range, length: int) -> int:
+    """Compares all that the engine computes of the states of random runs. Returns how many evaluations failed."""
+    system = compiled_code.layout.system
+    evaluator, steps = Evaluator(system), Steps(compiled_code)
+    failures = 0
+    for seed in seeds:
+        for state in walk(evaluator, seed, length):
+            failures += _compare_state(evaluator, steps, state)
+    return failures
+
+
+def _compare_state(evaluator: Evaluator, steps: Steps, state: State) -> bool:
+    layout = steps.layout
+    words = layout.encode(state)
+    assert layout.decode(words) == state
+    _compare_properties(evaluator, steps, state)
+    evaluator.tally.cuts = {}
+    fired = steps.fire(words)
+    try:
+        transitions = evaluator.transitions(state)
+    except EvaluationError:
+        assert fired.failed is not None
+        with pytest.raises(EvaluationError):
+            evaluator.successor(state, steps.label(words, fired.failed))
+        return True
+    assert fired.failed is None
+    found = {steps.label(words, label): layout.decode(after) for label, after in fired.steps}
+    assert found == dict(transitions)
+    assert len(fired.steps) == len(transitions)
+    assert fired.cuts == evaluator.tally.cuts
+    for label, after in fired.steps[len(words) % 3 :: 5]:  # some of them: the evaluator takes its time
+        assert layout.encode(layout.decode(after)) == after, "equal states have equal words"
+        expected: list[str] | None
+        try:
+            expected = evaluator.violated_by_step(state, steps.label(words, label), layout.decode(after))
+        except EvaluationError:
+            expected = None
+        assert steps.broken_by_step(words, label, after) == expected
+    return False
+
+
+def _compare_properties(evaluator: Evaluator, steps: Steps, state: State) -> None:
+    words = steps.layout.encode(state)
+    try:
+        assert steps.broken(words) == evaluator.violated(state)
+    except EvaluationError:
+        assert steps.broken(words) is None
+    try:
+        goals = [p.name for p in evaluator.system.sometimes if evaluator.holds(evaluator.compile(p.expr), state)]
+        assert steps.reached(words) == goals
+    except EvaluationError:
+        assert steps.reached(words) is None
+
+
+# ------------------------------------------------------------------------------------------- shipped specs
+
+
+@pytest.mark.parametrize(
+    ("spec", "model"),
+    [
+        ("diehard", "puzzle"),
+        ("two_phase_commit", "three"),
+        ("two_phase_commit", "five"),
+        ("raft", "tiny"),
+        ("raft", "three"),
+        ("raft", "five"),
+    ],
+)
+def test_transitions_of_a_shipped_spec(spec: str, model: str) -> None:
+    compare(code(shipped_system, spec, model), range(4), 40)
+
+
+# ---------------------------------------------------------------------- networks, storage, bounds, budgets
+
+
+def configured(network: str, storage: str, bounds: str) -> System:
+    lines = bounds.split(", ") if bounds else []
+    if network == "set":
+        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
+    if storage == "atomic":
+        lines = [line for line in lines if "pending" not in line]
+    return kitchen(network, storage, ", ".join(lines))
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_transitions_with_every_network_storage_and_bound(network: str, storage: str, bounds: str) -> None:
+    failures = compare(code(configured, network, storage, bounds), range(8), 25)
+    assert failures or storage == "buffered", "the spec is made so that some evaluations fail"
+
+
+@pytest.mark.parametrize("network", ["bag", "fifo", "fifo with duplication", "set"])
+def test_channels_keep_their_order(network: str) -> None:
+    compare(code(overtaking, network), range(10), 30)
+
+
+# ------------------------------------------------------------------------------------------ the expressions
+
+ZOO = """
+const Node: set
+const Item: set
+const top: int
+type Small = 0..top
+enum Colour = Red | Green | Blue
+record Pair:
+    left:  Small
+    right: optional[Node]
+record Deep:
+    pair:  Pair
+    on:    bool
+message Wide:
+    pairs: seq[Pair, 6]
+    deep:  map[Colour, Deep]
+    all:   map[Node, set[Pair]]
+message Tick:
+    n: -3..4
+network bag with loss, duplication
+
+fun clamp(x: int, low: Small, high: Small) -> Small:
+    max(low, min(x, high))
+fun strict(x: Small) -> Small:
+    x + 1
+fun total(s: seq[Pair, 3]) -> int:
+    size({s[i].left for i in 1..len(s)}) + len(s)
+
+process Node:
+    durable  pairs:  seq[Pair, 3] = []
+    durable  deep:   map[Colour, Deep] = {c: Deep(pair=Pair(left=0, right=none), on=false) for c in Colour}
+    volatile chosen: set[Pair] = {}
+    volatile nested: set[set[Item]] = {}
+    volatile by:     map[Pair, 0..2] = {p: 0 for p in Pair}
+    volatile maybe:  optional[Pair] = none
+    volatile grid:   map[Node, map[bool, seq[Small, 2]]] = {n: {b: [] for b in bool} for n in Node}
+    volatile where:  map[optional[Item], int_range] = {i: 0 for i in optional[Item]}
+    volatile colour: Colour = Red
+    volatile number: -3..4 = 0
+
+    action grow(p: Pair, on: bool):
+        pairs := append(pairs, p)
+        deep[colour].on := on
+        deep[colour].pair.left := p.left + 1
+        event grown(p, on)
+
+    action pick(items: set[Item], which: optional[Colour]):
+        nested := nested + {items}
+        if which == none:
+            chosen := chosen + {p for p in Pair if p.left < size(items)}
+        else:
+            colour := the(which)
+            chosen := chosen - {p for p in chosen if p.right == self} + {Pair(left=size(nested) - 1, right=self)}
+            where[if items == {} then none else i1] := number
+
+    action count(n: -3..4, by_: Small):
+        require n != number
+        number := if n < 0 then n div 2 else n mod (by_ + 1)
+        by[Pair(left=by_, right=none)] := min(2, by[Pair(left=by_, right=none)] + 1)
+        maybe := if by_ == 2 then Pair(left=clamp(n, 0, top), right=self) else none
+        grid[self][n > 0] := append(grid[self][n > 0], by_)
+
+    action seqs:
+        require len(pairs) > 0
+        let last = pairs[len(pairs)]
+        pairs[1].left := (last.left + 1) mod (top + 1)
+        pairs := pairs[2..len(pairs)] + pairs[1..1]
+        let numbers = {p.left for p in chosen} + {i * 2 - 1 for i in 1..len(pairs)}
+        if numbers != {} and minimum(numbers) >= 0:
+            number := min(4, maximum(numbers) - 2 * minimum(numbers))
+        fsync
+        for peer in Node:
+            send Wide(pairs=pairs + pairs, deep=deep, all={n: if n == peer then chosen else {} for n in Node}) to peer
+
+    action fails(n: Small):
+        require number == 3
+        number := strict(n)
+        by := {p: the(maybe).left div n for p in Pair}
+
+    on Wide m as wide:
+        if exists p in chosen, q in m.all[self]: p == q and p.left > 0:
+            keep m
+            chosen := chosen & m.all[self]
+        elif {} subset nested and forall i in 1..len(m.pairs): m.pairs[i].left <= top:
+            deep := m.deep
+            maybe := if len(m.pairs) > 2 then m.pairs[3] else maybe
+            record
+            pairs := []
+            fsync
+            send Tick(n=len(m.pairs) - 3) to m.source
+        ghost heard := heard + {m.source}
+
+    on Tick m as tick:
+        require m.n in {number, number + 1, -2} or not (m.n in -1..2)
+        number := m.n - (if m.n in chosen_numbers then 1 else 0)
+        chosen_numbers := {n for n in -2..m.n if n mod 2 == 0}
+        tally := (tally + m.n * m.n) mod 7
+
+shared chosen_numbers: set[-3..4] = {}
+shared tally: 0..6 = 0
+type int_range = -3..4
+ghost heard: set[Node] = {}
+
+invariant wide_in_flight: forall m in network(Wide): m.deep[Red].on => len(m.pairs) < 4
+invariant waiting: forall n in Node: size(outbox(n)) <= len(pending(n)) + 1
+invariant on_disk: forall n in Node: len(disk(n).pairs) <= 3 and (up(n) or n.number == 0)
+invariant fails_sometimes: forall n in Node: n.colour != Blue or the(n.maybe).left < 2
+action invariant steps:
+    forall n in Node: label != crash and old(n.pairs) == n.pairs or old(len(pending(n))) <= len(pending(n)) + 1
+action invariant channel: old(size(network)) + 3 > size(network)
+sometimes full: exists n in Node: len(n.pairs) == 3
+sometimes odd: exists n in Node, p in n.chosen: n.by[p] > 0 and n.where[none] != n.where[i2]
+
+model m:
+    Node = {a, b}
+    Item = {i1, i2}
+    top = 2
+    storage = STORAGE
+    max_crashes = 1
+    max_in_flight = 6
+    constraint tame: forall n in Node: size(n.nested) < 4
+"""
+
+
+def zoo(storage: str) -> System:
+    return of_text(ZOO.replace("STORAGE", storage))
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_every_kind_of_expression(storage: str) -> None:
+    compare(code(zoo, storage), range(3), 30)
+
+
+def test_message_of_the_zoo_is_wider_than_a_word() -> None:
+    assert code(zoo, "buffered").layout.words_per_slot == 2
+
+
+ON_FLUSH = """
+    durable d: 0..3 = 0
+    action write:
+        require d < 3
+        d := d + 1
+        record
+        d := min(3, d + 1)
+    on flush:
+        ghost seen := disk(self).d * 2 + (if d > disk(self).d then 1 else 0)
+        if d == 2:
+            d := 3
+"""
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_on_flush_reads_the_disk_as_the_flush_has_left_it(storage: str) -> None:
+    system = nodes(ON_FLUSH, top="ghost seen: 0..9 = 0\n", storage=storage).system
+    compare(compiled(system), range(10), 12)
+
+
+def test_the_runs_take_every_rule_of_the_zoo() -> None:
+    evaluator = Evaluator(zoo("buffered"))
+    taken, failed = set(), set()
+    for seed in range(6):
+        for state in walk(evaluator, seed, 30):
+            try:
+                taken |= {label.rule for label in evaluator.enabled(state)}
+            except EvaluationError as error:
+                failed |= {label.rule for label in error.labels}
+    assert taken >= {rule.name for rule in evaluator.system.rules} - {"fails"}
+    assert failed == {"fails"}
+
+
+def test_what_has_no_fixed_size_is_refused() -> None:
+    text = """
+shared x: 0..1 = 0
+action go:
+    x := if (x + 1000000000) * 1000000000 * 1000000000 > 0 then 1 else 0
+model m:
+    storage = atomic
+"""
+    with pytest.raises(NotEncodable, match="64 bits"):
+        compiled(of_text(text))
+
+
+# -------------------------------------------------------------------------- which event of two comes first
+
+FIRST = """
+const top: int
+type Small = 0..top
+record Two:
+    left: Small
+    right: 0..1
+shared a: Small = 0
+shared s: set[Small] = {}
+shared q: seq[Two, 1] = []
+shared m: map[0..1, 0..1] = {i: 0 for i in 0..1}
+shared r: seq[1..2, 2] = []
+fun same(x: Small) -> Small:
+    x
+action act:
+    BODY
+model m:
+    storage = atomic
+    top = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("a := a + 2", {"act: a <= 1": 1}),
+        ("a := a - 1", "error"),
+        ("require false\n    a := a - 1", {}),
+        ("a := a + 2\n    require false", {"act: a <= 1": 1}),
+        ("a := a + 2\n    a := 1 div 0", {"act: a <= 1": 1}),
+        ("a := 1 div (a - a)", "error"),
+        ("s := {a - 1, a + 2}", "error"),  # the least bad element decides
+        ("s := {a + 3, a + 2}", {"act: s <= 1": 1}),
+        ("q := [Two(left=a + 2, right=a - 1), Two(left=0, right=0)]", {"act: len(q) <= 1": 1}),
+        ("q := [Two(left=a + 2, right=a - 1)]", {"act: q.left <= 1": 1}),
+        ("q := [Two(left=a, right=a + 2)]", "error"),
+        ("m[a] := a + 2", "error"),
+        ("m[a + 2] := 0", "error"),
+        ("a := q[1].left", "error"),
+        ("q := q[1..1]", "error"),
+        ("q := q[3..2]", {}),
+        ("q := q[3..1]", {}),
+        ("a := (a - 5) mod 3 - 1", {}),
+        ("a := (a + 3) mod (a - 2) + 1", {}),
+        ("a := same(a + 2)", "error"),
+        ("a := 0 * same(a + 2)", "error"),
+        ("if r == [a][2..1]:\n        a := 2", {"act: a <= 1": 1}),  # though their elements are of other ranges
+        ("if {a, a + 1} - {1} == {a} & {0, 1, 5}:\n        a := 2", {"act: a <= 1": 1}),
+        ("if a == 1 and q[1].left == 0:\n        a := 0", {}),
+        ("if a == 0 or q[1].left == 0:\n        a := 1", {}),
+        ("a := if a == 0 then 1 else q[1].left", {}),
+        ("for i in 1..2:\n        a := a + i", {"act: a <= 1": 1}),
+    ],
+)
+def test_first_event_in_program_order_wins(body: str, outcome: object) -> None:
+    compiled_code = compiled(of_text(FIRST.replace("BODY", body)))
+    (state,) = Evaluator(compiled_code.layout.system).initial_states()
+    fired = Steps(compiled_code).fire(compiled_code.layout.encode(state))
+    assert ("error" if fired.failed is not None else fired.cuts) == outcome
+    compare(compiled_code, range(1), 1)
