@@ -7,7 +7,7 @@ there was, which says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -150,34 +150,35 @@ def _enumerate(job: MainJob, chosen: tuple[Enumeration, ...], deadline: float | 
     if job.engine != "both":
         engines = {job.engine: job.enumerated}
     with _timed(job, "enumerate"):
-        for engine, into in engines.items():
-            for cube in chosen:
-                if not job.stopped:
-                    into.append(_enumerate_cube(job, cube, engine, deadline))
+        with Progress("enumerate", unit="crash states and interleavings") as progress:
+            for engine, into in engines.items():
+                for cube in chosen:
+                    if not job.stopped:
+                        into.append(_enumerate_cube(job, cube, engine, deadline, progress))
         job.interleavings, job.hash = distinct(job.enumerated)
         parts = job.enumerated + job.enumerated_again
         if job.engine == "both" and not job.stopped and all(part.complete for part in parts):
             job.agree = all(a.same_as(b) for a, b in zip(job.enumerated, job.enumerated_again, strict=True))
 
 
-def _enumerate_cube(job: MainJob, cube: Enumeration, engine: str, deadline: float | None) -> Enumerated:
-    with Progress(f"enumerate {cube.scenario}") as progress:
-        try:
-            found = enumerate_cube(job.question, cube, engine, _counter(progress), _left(deadline))
-        except Partial as partial:
-            job.stopped = "interrupted"
-            return partial.found
+def _enumerate_cube(
+    job: MainJob, cube: Enumeration, engine: str, deadline: float | None, progress: Progress
+) -> Enumerated:
+    before = sum(len(part.crashes) + len(part.interleavings) for part in job.enumerated + job.enumerated_again)
+    counts: dict[str, int] = {}
+
+    def count(what: str, number: int) -> None:
+        counts[what] = number
+        progress(before + sum(counts.values()), f"from {cube.scenario}")
+
+    try:
+        found = enumerate_cube(job.question, cube, engine, count, _left(deadline))
+    except Partial as partial:
+        job.stopped = "interrupted"
+        return partial.found
     if deadline is not None and not found.complete and time.monotonic() > deadline:
         job.stopped = "time is up"
     return found
-
-
-def _counter(progress: Progress) -> Callable[[str, int], None]:
-    def count(what: str, number: int) -> None:
-        progress.unit = what
-        progress(number)
-
-    return count
 
 
 def _replay(job: MainJob, target: Target, deadline: float | None) -> None:

@@ -69,10 +69,10 @@ def model_check(*arguments: object) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-def process(words: Iterable[object], **options: Any) -> Ran:
+def process(words: Iterable[object], timeout: float = 120, **options: Any) -> Ran:
     """Runs a command as a process of its own."""
     done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=120, **options
+        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=timeout, **options
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -76,7 +76,7 @@ def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path
 
 
 def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:
-    ran, took = interrupted_when([], "enumerate ", tmp_path)
+    ran, took = interrupted_when([], "enumerate: ", tmp_path)
     assert ran.code == Exit.INTERRUPTED
     assert took < PROMPTLY
     assert "PARTIAL REPORT (interrupted): what follows is what there was by then" in ran.out
