@@ -71,7 +71,7 @@ def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path
     ran, took = interrupted_when(words, "check", tmp_path)
     assert ran.code == Exit.INTERRUPTED
     assert took < PROMPTLY
-    assert re.search(rf"Inconclusive \(interrupted.*searched in full: {engine} engine, [1-9]\d* labels", ran.out)
+    assert re.search(rf"Inconclusive \(interrupted.*searched in full: {engine} engine, \d+ label", ran.out)
     assert "No counterexample" not in ran.out
 
 
@@ -85,7 +85,7 @@ def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_a_replay_on_several_processes(tmp_path: Path) -> None:
-    words: list[object] = ["enumerate", "--scenario", "write_sent", "--engine", "reference", "--replay"]
+    words: list[object] = ["enumerate", "--scenario", "write_sent", "--depth", "3", "--engine", "reference", "--replay"]
     ran, took = interrupted_when([*words, "--workers", "2"], "replay: ", tmp_path)
     assert ran.code == Exit.INTERRUPTED
     assert took < PROMPTLY

@@ -15,15 +15,15 @@ from spec.evaluate import Evaluator
 from spec.state import State
 from spec.system import Enumeration
 
-STEPS = (  # a crash one label at most after each step of the write
-    "write_received",
-    "write_sent",
-    "write_on_majority",
-    "write_committed",
-    "write_answered",
-    "write_committed_elsewhere",
-    "write_committed_everywhere",
-)
+STEPS = {  # a crash so many labels at most after each step of the write
+    "write_received": 0,
+    "write_sent": 0,
+    "write_on_majority": 0,
+    "write_committed": 1,
+    "write_answered": 1,
+    "write_committed_elsewhere": 0,
+    "write_committed_everywhere": 0,
+}
 COMMITTED = ("W5_committed", "W6_applied", "W7_answered", "W8_committed_elsewhere", "W9_committed_everywhere")
 LOST = ("discarded", "lost_after_answer")
 
@@ -31,7 +31,7 @@ LOST = ("discarded", "lost_after_answer")
 @pytest.fixture(scope="module")
 def job() -> MainJob:
     """The default model."""
-    chosen = tuple(Enumeration(scenario, 1, 0) for scenario in STEPS)
+    chosen = tuple(Enumeration(scenario, depth, 0) for scenario, depth in STEPS.items())
     return run_enumeration(ask(None), "symbolic", chosen, None, None, workers=1)
 
 
