@@ -1,20 +1,15 @@
-"""From a system to machine code: emit LLVM IR, optimise, load; the object is cached by the content of the IR.
-
-The cache is a directory of files named by the hash of what made them, written to a temporary name and renamed: safe
-under concurrent runs, and never stale.
-"""
+"""From a system to machine code: emit LLVM IR, optimise, load; the object is cached by the content of the IR."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from checker.explicit.cache import cache_folder, read, remembered_capacity, write
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
@@ -23,9 +18,6 @@ from checker.explicit.layout import Capacity, Layout
 from checker.explicit.llvm import VERSION, binding, ir
 from checker.explicit.shapes import count, shape_of
 from spec.system import System
-
-CACHE_VARIABLE = "RAFTPROOF_CACHE"
-"""The environment variable that names another directory than the user's cache; empty: no cache."""
 
 MOST_SUCCESSORS = 1 << 20
 """There is room for all successors of one state."""
@@ -43,6 +35,7 @@ class Compiled:
     kinds: tuple[str, ...]  # the rule of each label kind
     cached: bool
     seconds: dict[str, float]
+    capacity_path: Path | None = None
     functions: dict[str, Any] = field(default_factory=dict)
     engine: Any = None
 
@@ -58,7 +51,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "expand": (_NUMBER, (_POINTER,)),
     "check": (_NUMBER, (_POINTER,)),
     "absorb": (None, (_POINTER, _POINTER, _NUMBER)),
-    "rehash": (None, (_POINTER,)),
+    "rehash": (None, (_POINTER, _POINTER, _NUMBER)),
+    "recall": (None, (_POINTER,)),
     "hash_of": (_NUMBER, (_POINTER,)),
     "fire_all": (_NUMBER, (_POINTER, _POINTER)),
     "see_invariants": (_NUMBER, (_POINTER,)),
@@ -96,35 +90,34 @@ def emit(layout: Layout) -> tuple[str, Transitions, int]:
 
 
 def compiled(system: System, capacity: Capacity | None = None, cache: Path | None = None) -> Compiled:
-    """The system's machine code, from the cache if it is there. Raises NotEncodable."""
+    """The system's machine code, from the cache if it is there. Without a ``capacity`` its states get the room that an
+    earlier search needed. Raises NotEncodable."""
     started = time.monotonic()
-    layout = Layout(system, capacity)
-    text, transitions, most = emit(layout)
-    emitted = time.monotonic()
     machine, target = _machine()
     folder = cache_folder() if cache is None else cache
+    layout = Layout(system, capacity)
+    text, transitions, most = emit(layout)
     path = None if folder is None else folder / f"{_key(text, machine)}.o"
-    found = _read(path)
+    capacity_path = None if path is None else path.with_suffix(".room")
+    needed = remembered_capacity(capacity_path) if capacity is None and capacity_path is not None else None
+    if needed is not None and folder is not None:
+        layout = Layout(system, needed)
+        text, transitions, most = emit(layout)
+        path = folder / f"{_key(text, machine)}.o"
+    emitted = time.monotonic()
+    found = read(path)
     code = _optimised(text, machine, target) if found is None else found
     built = time.monotonic()
     engine = _load(code, target)
     if found is None and path is not None:
-        _write(path, code)
+        write(path, code)
     functions = {}
     for name, (result, arguments) in _SIGNATURES.items():
         functions[name] = ctypes.CFUNCTYPE(result, *arguments)(engine.get_function_address(name))
     kinds = tuple(name for _, name in sorted((n, name) for name, ns in transitions.numbers.items() for n in ns))
     seconds = {"emit": emitted - started, "build": built - emitted, "load": time.monotonic() - built}
     cuts = tuple(transitions.cuts.numbers)
-    return Compiled(layout, most, cuts, kinds, found is not None, seconds, functions, engine)
-
-
-def cache_folder() -> Path | None:
-    named = os.environ.get(CACHE_VARIABLE)
-    if named is not None:
-        return Path(named) if named else None
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "raftproof" / "explicit"
+    return Compiled(layout, most, cuts, kinds, found is not None, seconds, capacity_path, functions, engine)
 
 
 def _machine() -> tuple[Any, Any]:
@@ -168,23 +161,3 @@ def _load(code: bytes, target: Any) -> Any:
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
-
-
-def _read(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Best effort: a cache that cannot be written is no error."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(code)
-        os.replace(file.name, path)
-    except OSError:
-        return

@@ -152,6 +152,8 @@ class Expressions(Collections):
                 frame = self._frame(old)
                 up = self.frame.layout.up
                 index = self.process_index(process)
+                if not self.frame.layout.crashes:
+                    return Bool(TRUE)
                 word = code.word(frame.state, up.pieces[0].word)
                 shift = code.add(index, number(up.pieces[0].shift))
                 return Bool(code.resize(code.low_bits(code.shift_right(word, shift), 1), TRUE.type))

@@ -19,13 +19,14 @@ VOID = ir.VoidType()
 class Pool:
     """The functions that work on unpacked pools, and access to what is in one."""
 
-    def __init__(self, module: Any, layout: Layout) -> None:
-        self.module, self.layout = module, layout
+    def __init__(self, module: Any, layout: Layout, sends: int) -> None:
+        """``sends``: how many messages one transition may send."""
+        self.module, self.layout, self.sends = module, layout, sends
         self.fifo = layout.system.network.kind is NetworkKind.FIFO
         self.set = layout.system.network.kind is NetworkKind.SET
         self.key_type = register(layout.key_bits)
         self.key_words = self.key_type.width // 64
-        self.most = layout.slots + layout.capacity.sends + 2
+        self.most = layout.slots + sends + 2
         self.words = 1 + self.most * (1 + self.key_words)
         self.load = self._function("pool_load", VOID, POINTER, POINTER)  # from a state's words
         self.store = self._function("pool_store", VOID, POINTER, POINTER)  # into a state's words

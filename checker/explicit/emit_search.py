@@ -1,13 +1,14 @@
 """The search's inner loops as code: hash, visited set, expansion of a level, exchange between workers.
 
 The store is an append-only array of states, which is the frontier too; the visited set is an open-addressing table of
-31-bit tag and 32-bit index into it (0: free), compared with the stored words: exact. A worker owns the states whose
+32-bit tag and 32-bit index into it (0: free), compared with the stored words: exact. A worker owns the states whose
 hash says so; those of others go to its outboxes and are absorbed between rounds. Nothing here allocates: ``expand``
 returns when it needs room, so that Python can make some.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -17,6 +18,13 @@ from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
 
 NO_PARENT = (1 << 32) - 1
+BATCH = 64
+"""So many successors are generated before any of them is stored."""
+
+
+def batch_room(most: int) -> int:
+    """How many records the buffer holds: all successors of one more state always fit."""
+    return BATCH + most
 
 
 class Word(IntEnum):
@@ -30,7 +38,7 @@ class Word(IntEnum):
     PARENTS = 5  # pointer to u32: parent's index * workers + its owner
     CURSOR = 6  # next state to expand or to check
     END = 7  # where the level ends
-    BUFFER = 8  # pointer to room for all successors of one state
+    BUFFER = 8  # pointer to room for ``batch_room`` records: a label and a state
     CONTEXT = 9
     GENERATED = 10
     TAKEN = 11  # pointer to counts by label kind
@@ -47,7 +55,7 @@ class Word(IntEnum):
     INVARIANTS = 22  # those to look at
     GOALS = 23  # those not yet reached
     FOUND = 24  # by ``check``: mask of broken invariants or reached goals
-    HASHES = 25  # pointer to room for the hashes of one state's successors
+    HASHES = 25  # pointer to room for the hash and the parent of each record in the buffer
 
 
 class Returned(IntEnum):
@@ -72,10 +80,12 @@ class SearchCode:
     def emit(self) -> None:
         self._hash()
         self._insert()
+        self._commit()
         self._expand()
         self._absorb()
         self._check()
         self._rehash()
+        self._recall()
         self._export_successors()
 
     def _function(self, name: str, result: Any, *arguments: Any, exported: bool = False) -> Code:
@@ -114,10 +124,32 @@ class SearchCode:
         code.finish()
 
     def _owner(self, code: Code, worker: Ssa, h: Ssa) -> Ssa:
-        return code.b.urem(code.b.lshr(h, number(52)), code.word(worker, Word.WORKERS))
+        """By the low half of the hash: the table's slots go by the high one."""
+        return code.b.lshr(code.b.mul(code.low_bits(h, 32), code.word(worker, Word.WORKERS)), number(32))
 
-    def _slot(self, code: Code, worker: Ssa, h: Ssa) -> Ssa:
-        return code.b.and_(h, code.word(worker, Word.MASK))
+    def _slot(self, code: Code, worker: Ssa, tag: Ssa) -> Ssa:
+        return code.b.and_(tag, code.word(worker, Word.MASK))
+
+    def _prefetch(self, code: Code, address: Ssa) -> None:
+        type_ = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        prefetch = declared(self.module, "llvm.prefetch.p0", type_)
+        code.b.call(prefetch, [address, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])
+
+    def _expect_slot(self, code: Code, worker: Ssa, h: Ssa) -> None:
+        """Asks for the slot of a hash, long before it is looked at."""
+        table = self._pointer(code, worker, Word.TABLE)
+        self._prefetch(code, code.at(table, self._slot(code, worker, code.b.lshr(h, number(32)))))
+
+    def _expect_state(self, code: Code, worker: Ssa, h: Ssa) -> None:
+        """Asks for the state that the slot of a hash names: mostly it is the same state, and must be compared."""
+        table, store = self._pointer(code, worker, Word.TABLE), self._pointer(code, worker, Word.STATES)
+        entry = code.low_bits(code.word(table, self._slot(code, worker, code.b.lshr(h, number(32)))), 32)
+        free = code.is_equal(entry, number(0))
+        index = code.select(free, number(0), code.b.sub(entry, number(1)))
+        state = code.at(store, code.mul(index, number(self.words)))
+        self._prefetch(code, state)
+        if self.words > 1:
+            self._prefetch(code, code.at(state, self.words - 1))
 
     # ------------------------------------------------------------------------------------- visited set
 
@@ -127,9 +159,9 @@ class SearchCode:
         worker, state, h, parent = code.function.args
         table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
         store = self._pointer(code, worker, Word.STATES)
-        tag = code.b.lshr(h, number(33))
+        tag = code.b.lshr(h, number(32))
         probe, free, taken, same_tag, following, done = (code.block() for _ in range(6))
-        first = self._slot(code, worker, h)
+        first = self._slot(code, worker, tag)
         before = code.b.block
         code.b.branch(probe)
         code.b.position_at_end(probe)
@@ -167,33 +199,52 @@ class SearchCode:
         code.finish()
 
     def _rehash(self) -> None:
-        """(worker): fills an empty table from the store."""
-        code = self._function("rehash", ir.VoidType(), POINTER, exported=True)
-        (worker,) = code.function.args
-        table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
+        """(worker, old table, its size): fills an empty table from an old one. No state is looked at: an entry's tag
+        says where it belongs, and neighbours stay neighbours."""
+        code = self._function("rehash", ir.VoidType(), POINTER, POINTER, I64, exported=True)
+        worker, old, size = code.function.args
 
         def put(i: Ssa) -> None:
-            h = self._call(code, "hash", self._state(code, worker, i))
-            probe, free = code.block(), code.block()
-            first, before = code.b.and_(h, mask), code.b.block
-            code.b.branch(probe)
-            code.b.position_at_end(probe)
-            at = code.b.phi(I64)
-            at.add_incoming(first, before)
-            at.add_incoming(code.b.and_(code.b.add(at, number(1)), mask), probe)
-            code.b.cbranch(code.is_equal(code.word(table, at), number(0)), free, probe)
-            code.b.position_at_end(free)
-            tag = code.shift_left(code.b.lshr(h, number(33)), number(32))
-            code.put_word(table, at, code.either(tag, code.add(i, number(1))))
+            entry = code.word(old, i)
+            taken = code.negation(code.is_equal(entry, number(0)))
+            code.if_(taken, lambda: self._put_entry(code, worker, entry))
+
+        code.for_range(number(0), code.sub(size, number(1)), put)
+        code.b.ret_void()
+        code.finish()
+
+    def _recall(self) -> None:
+        """(worker): fills an empty table from the store."""
+        code = self._function("recall", ir.VoidType(), POINTER, exported=True)
+        (worker,) = code.function.args
+
+        def put(i: Ssa) -> None:
+            tag = code.b.lshr(self._call(code, "hash", self._state(code, worker, i)), number(32))
+            self._put_entry(code, worker, code.either(code.shift_left(tag, number(32)), code.add(i, number(1))))
 
         code.for_range(number(0), code.sub(code.word(worker, Word.COUNT), number(1)), put)
         code.b.ret_void()
         code.finish()
 
+    def _put_entry(self, code: Code, worker: Ssa, entry: Ssa) -> None:
+        """Puts an entry that is not there into the first free slot from its own on."""
+        table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
+        first = code.b.and_(code.b.lshr(entry, number(32)), mask)
+        before, probe, free = code.b.block, code.block(), code.block()
+        code.b.branch(probe)
+        code.b.position_at_end(probe)
+        at = code.b.phi(I64)
+        at.add_incoming(first, before)
+        at.add_incoming(code.b.and_(code.b.add(at, number(1)), mask), probe)
+        code.b.cbranch(code.is_equal(code.word(table, at), number(0)), free, probe)
+        code.b.position_at_end(free)
+        code.put_word(table, at, entry)
+
     # --------------------------------------------------------------------------------------- expansion
 
-    def _loop(self, code: Code, worker: Ssa) -> tuple[Any, Ssa]:
-        """Begins the loop over the states of a level: the block to come back to, and the state's index."""
+    def _loop(self, code: Code, worker: Ssa, settle: Callable[[], None]) -> tuple[Any, Ssa]:
+        """Begins the loop over the states of a level: the block to come back to, and the state's index. ``settle``
+        writes what must be done before the function returns."""
         head, more, inside = code.block(), code.block(), code.block()
         done, tired = code.block(), code.block()
         left = code.cell(I64)
@@ -203,78 +254,110 @@ class SearchCode:
         cursor = code.word(worker, Word.CURSOR)
         code.b.cbranch(code.is_less(cursor, code.word(worker, Word.END)), more, done)
         code.b.position_at_end(done)
+        settle()
         code.b.ret(number(Returned.DONE))
         code.b.position_at_end(more)
         rest = code.get(left, I64)
         code.put(left, code.sub(rest, number(1)))
         code.b.cbranch(code.is_less(number(0), rest), inside, tired)
         code.b.position_at_end(tired)
+        settle()
         code.b.ret(number(Returned.QUANTUM))
         code.b.position_at_end(inside)
         return head, cursor
 
-    def _return_if(self, code: Code, condition: Ssa, what: int | Ssa) -> None:
+    def _return_if(
+        self, code: Code, condition: Ssa, what: int | Ssa, settle: Callable[[], None] = lambda: None
+    ) -> None:
         leave = code.block()
         code.leave_if(condition, leave)
         rest = code.b.block
         code.b.position_at_end(leave)
+        settle()
         code.b.ret(number(what) if isinstance(what, int) else what)
         code.b.position_at_end(rest)
 
     def _expand(self) -> None:
-        """(worker): the successors of the states from CURSOR to END."""
+        """(worker): the successors of the states from CURSOR to END.
+
+        They are not stored one by one: a batch is generated, each one's slot asked for at once, and then stored, so
+        that the waits for memory overlap."""
         code = self._function("expand", I64, POINTER, exported=True)
         (worker,) = code.function.args
-        head, cursor = self._loop(code, worker)
-        needed = code.add(code.word(worker, Word.COUNT), number(self.most))
-        self._return_if(code, code.is_less(code.word(worker, Word.ROOM), needed), Returned.NEEDS_ROOM)
-        self._boxes_have_room(code, worker)
+        held = code.cell(I64)  # records in the buffer that are not stored yet
+        code.put(held, number(0))
+
+        def settle() -> None:
+            self._call(code, "commit", worker, code.get(held, I64))
+            code.put(held, number(0))
+
+        head, cursor = self._loop(code, worker, settle)
+        needed = code.add(code.word(worker, Word.COUNT), number(batch_room(self.most)))
+        self._return_if(code, code.is_less(code.word(worker, Word.ROOM), needed), Returned.NEEDS_ROOM, settle)
+        self._boxes_have_room(code, worker, settle)
         state = self._state(code, worker, cursor)
-        context, buffer = self._pointer(code, worker, Word.CONTEXT), code.word(worker, Word.BUFFER)
-        code.put_word(context, OUT, buffer)
+        context, buffer = self._pointer(code, worker, Word.CONTEXT), self._pointer(code, worker, Word.BUFFER)
+        stride = self.words + 1
+        earlier = code.get(held, I64)
+        records = code.at(buffer, code.mul(earlier, number(stride)))
+        begin = code.b.ptrtoint(records, I64)
+        code.put_word(context, OUT, begin)
         cuts = code.word(context, CUTS)
         status = self._call(code, "successors", context, state)
-        self._return_if(code, code.negation(code.is_equal(status, number(0))), status)
-        stride = number(8 * (self.words + 1))
-        found = code.b.udiv(code.sub(code.word(context, OUT), buffer), stride)
-        last = code.sub(found, number(1))
-        records = code.b.inttoptr(buffer, POINTER)
+        self._return_if(code, code.negation(code.is_equal(status, number(0))), status, settle)
+        found = code.b.udiv(code.sub(code.word(context, OUT), begin), number(8 * stride))
         self._note_deadlock(code, worker, cursor, found, code.is_equal(cuts, code.word(context, CUTS)))
-        hashes, table = self._pointer(code, worker, Word.HASHES), self._pointer(code, worker, Word.TABLE)
-        prefetch_type = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
-        prefetch = declared(self.module, "llvm.prefetch.p0", prefetch_type)
-
-        def hash_(i: Ssa) -> None:
-            after = code.at(records, code.add(code.mul(i, number(self.words + 1)), number(1)))
-            h = self._call(code, "hash", after)
-            code.put_word(hashes, i, h)
-            slot = code.at(table, self._slot(code, worker, h))
-            code.b.call(prefetch, [slot, ir.Constant(I32, 0), ir.Constant(I32, 1), ir.Constant(I32, 1)])
-
-        code.for_range(number(0), last, hash_)
+        hashes = code.at(self._pointer(code, worker, Word.HASHES), code.mul(earlier, number(2)))
         taken = self._pointer(code, worker, Word.TAKEN)
         mine = code.add(code.mul(cursor, code.word(worker, Word.WORKERS)), code.word(worker, Word.ME))
 
         def step(i: Ssa) -> None:
-            record = code.at(records, code.mul(i, number(self.words + 1)))
-            label, after, h = code.word(record, 0), code.at(record, 1), code.word(hashes, i)
+            record = code.at(records, code.mul(i, number(stride)))
+            label, after = code.word(record, 0), code.at(record, 1)
+            h = self._call(code, "hash", after)
+            self._expect_slot(code, worker, h)
+            entry = code.at(hashes, code.mul(i, number(2)))
+            code.put_word(entry, 0, h)
+            code.put_word(entry, 1, mine)
             self._add(code, taken, code.low_bits(label, 16), number(1))
             self._check_step(code, worker, cursor, state, label, after)
-            self._keep(code, worker, after, h, mine)
 
-        code.for_range(number(0), last, step)
+        code.for_range(number(0), code.sub(found, number(1)), step)
         self._add(code, worker, Word.GENERATED, found)
         code.put_word(worker, Word.CURSOR, code.add(cursor, number(1)))
+        code.put(held, code.add(earlier, found))
+        code.if_(code.is_less_equal(number(BATCH), code.get(held, I64)), settle)
         code.b.branch(head)
         code.finish()
 
-    def _boxes_have_room(self, code: Code, worker: Ssa) -> None:
+    def _commit(self) -> None:
+        """(worker, number): stores the first records of the buffer, or sends them to their owners."""
+        code = self._function("commit", ir.VoidType(), POINTER, I64)
+        worker, size = code.function.args
+        hashes, buffer = self._pointer(code, worker, Word.HASHES), self._pointer(code, worker, Word.BUFFER)
+        last = code.sub(size, number(1))
+
+        def expect(i: Ssa) -> None:
+            self._expect_state(code, worker, code.word(hashes, code.mul(i, number(2))))
+
+        def keep(i: Ssa) -> None:
+            entry = code.at(hashes, code.mul(i, number(2)))
+            after = code.at(code.at(buffer, code.mul(i, number(self.words + 1))), 1)
+            self._keep(code, worker, after, code.word(entry, 0), code.word(entry, 1))
+
+        code.for_range(number(0), last, expect)
+        code.for_range(number(0), last, keep)
+        code.b.ret_void()
+        code.finish()
+
+    def _boxes_have_room(self, code: Code, worker: Ssa, settle: Callable[[], None]) -> None:
         boxes, workers = self._pointer(code, worker, Word.BOXES), code.word(worker, Word.WORKERS)
         room = code.word(worker, Word.BOX_ROOM)
 
         def look(i: Ssa) -> None:
             used = code.word(boxes, code.add(code.mul(i, number(2)), number(1)))
-            self._return_if(code, code.is_less(room, code.add(used, number(self.most))), Returned.BOX_FULL)
+            full = code.is_less(room, code.add(used, number(batch_room(self.most))))
+            self._return_if(code, full, Returned.BOX_FULL, settle)
 
         several = code.is_less(number(1), workers)
         code.if_(several, lambda: code.for_range(number(0), code.sub(workers, number(1)), look) and None)
@@ -321,12 +404,24 @@ class SearchCode:
         """(worker, records, number): stores what another worker found; there must be room for all of it."""
         code = self._function("absorb", ir.VoidType(), POINTER, POINTER, I64, exported=True)
         worker, records, size = code.function.args
+        stride = number(self.words + 2)
 
-        def take(i: Ssa) -> None:
-            record = code.at(records, code.mul(i, number(self.words + 2)))
+        def each(first: Ssa, last: Ssa, body: Callable[[Ssa], None]) -> None:
+            code.for_range(first, last, lambda i: body(code.at(records, code.mul(i, stride))))
+
+        def batch(which: Ssa) -> None:
+            first = code.mul(which, number(BATCH))
+            after = code.add(first, number(BATCH))
+            last = code.sub(code.select(code.is_less(after, size), after, size), number(1))
+            each(first, last, lambda record: self._expect_slot(code, worker, code.word(record, 0)))
+            each(first, last, lambda record: self._expect_state(code, worker, code.word(record, 0)))
+            each(first, last, take)
+
+        def take(record: Ssa) -> None:
             self._call(code, "insert", worker, code.at(record, 2), code.word(record, 0), code.word(record, 1))
 
-        code.for_range(number(0), code.sub(size, number(1)), take)
+        batches = code.b.udiv(code.add(size, number(BATCH - 1)), number(BATCH))
+        code.for_range(number(0), code.sub(batches, number(1)), batch)
         code.b.ret_void()
         code.finish()
 
@@ -337,7 +432,7 @@ class SearchCode:
         breaks one, with CURSOR on it."""
         code = self._function("check", I64, POINTER, exported=True)
         (worker,) = code.function.args
-        head, cursor = self._loop(code, worker)
+        head, cursor = self._loop(code, worker, lambda: None)
         state = self._state(code, worker, cursor)
         wanted = code.word(worker, Word.GOALS)
         reached = code.cell(I64)

@@ -36,6 +36,7 @@ from spec import system as nodes
 from spec.sorts import (
     IntSort,
     MapSort,
+    MessageSort,
     OptionalSort,
     RecordSort,
     SeqSort,
@@ -99,6 +100,30 @@ def mentions(block: nodes.Block, kind: type[Any]) -> bool:
     return False
 
 
+def most_sends(block: nodes.Block, limit: int) -> int:
+    """How many messages a block may send at most, as far as that is below a limit."""
+    total = 0
+    for statement in block:
+        match statement:
+            case nodes.Send():
+                total += 1
+            case nodes.If(_, then, otherwise):
+                total += max(most_sends(then, limit), most_sends(otherwise, limit))
+            case nodes.For(_, domain, body):
+                sends = most_sends(body, limit)
+                total += sends and sends * _most_elements(domain.sort, limit)
+    return min(total, limit)
+
+
+def _most_elements(sort: Sort, limit: int) -> int:
+    match sort:
+        case SetSort(IntSort(low, high)) if low is None or high is None:
+            return limit
+        case SetSort(of) if not isinstance(of, MessageSort):
+            return count(shape_of(of))
+    return limit
+
+
 class Running:
     """A transition while it runs: ``rule`` is its name in the counts of cuts."""
 
@@ -111,7 +136,7 @@ class Running:
         code.put(self.fsynced, FALSE)
         code.put(self.kept, FALSE)
         code.put(self.sent, number(0))
-        self.most_sends = self.layout.capacity.sends
+        self.most_sends = self.access.sends
         self.messages: Ssa = None  # the keys of the messages sent, with the waiting bit if after an fsync
         own = frame.own
         self.stores = own is not None and own.layout.kind.has_storage

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from checker.explicit.emit_code import BIT, FALSE, I64, POINTER, Code, number, register
+from checker.explicit.emit_code import BIT, FALSE, I64, POINTER, TRUE, Code, number, register
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import (
     Frame,
@@ -24,7 +24,17 @@ from checker.explicit.emit_frame import (
     write_value,
 )
 from checker.explicit.emit_pool import VOID, Pool
-from checker.explicit.emit_statements import COPIES, PENDING, SLOTS, Cuts, Exits, Running, assigned, mentions
+from checker.explicit.emit_statements import (
+    COPIES,
+    PENDING,
+    SLOTS,
+    Cuts,
+    Exits,
+    Running,
+    assigned,
+    mentions,
+    most_sends,
+)
 from checker.explicit.emit_values import Int, at_position, unpacked
 from checker.explicit.layout import KindLayout, Layout, Place
 from checker.explicit.llvm import Ssa, ir
@@ -59,7 +69,7 @@ class Transitions:
 
     def __init__(self, module: Any, layout: Layout) -> None:
         self.module, self.layout, self.system = module, layout, layout.system
-        self.pool = Pool(module, layout)
+        self.pool = Pool(module, layout, self._most_sends())
         self.cuts = Cuts()
         self.budgets = {rule: i for i, (rule, _) in enumerate(layout.budgets)}
         self.numbers: dict[str, list[int]] = {}  # the label kinds of each rule: `on any` has several
@@ -72,6 +82,12 @@ class Transitions:
         for constraint in self.system.constraints:
             self.constraints.append((constraint.name, self._constraint(constraint)))
         self._successors()
+
+    def _most_sends(self) -> int:
+        limit = self.layout.capacity.sends
+        on_flush = {kind.name: most_sends(kind.on_flush, limit) for kind in self.system.kinds}
+        bodies = [most_sends(rule.body, limit) + on_flush.get(rule.kind or "", 0) for rule in self.system.rules]
+        return min(limit, max([*bodies, *on_flush.values()], default=0))
 
     def _constraint(self, constraint: nodes.Property) -> Any:
         """1 where it holds, 0 where not, ERROR."""
@@ -566,7 +582,7 @@ class _Firing:
             if kind.kind.crashes and system.bounds.crashes:
                 self._crashes(crash, kind)
         for kind in kinds:
-            if kind.kind.crashes:
+            if kind.kind.crashes and self.of.layout.crashes:
                 self._restarts(restart, kind)
         for which, there, name in (
             (drop, system.network.loss, "drop"),
@@ -576,6 +592,8 @@ class _Firing:
                 self._slots(self.of._drop_or_duplicate(name), which)
 
     def _is_up(self, index: Ssa) -> Ssa:
+        if not self.of.layout.crashes:
+            return TRUE
         code, piece = self.code, self.of.layout.up.pieces[0]
         word = code.shift_right(code.word(self.state, piece.word), code.add(index, number(piece.shift)))
         return code.resize(code.low_bits(word, 1), BIT)

@@ -26,13 +26,13 @@ class Capacity:
     """How much room a state has where the model does not bound it. Found too small, it grows and the search is begun
     again; nothing is lost silently. ``sends``: how many messages one transition may send."""
 
-    slots: int = 8
+    slots: int = 2
     copies: int = 4
     pending: int = 4
     sends: int = 32
 
     def grown(self, what: str) -> Capacity:
-        more = {"pending": self.pending + 2}.get(what, 2 * int(getattr(self, what)))
+        more = {"pending": self.pending + 2, "slots": 3 * self.slots}.get(what, 2 * int(getattr(self, what)))
         return replace(self, **{what: more})
 
 
@@ -144,11 +144,13 @@ class Layout:
                 raise NotEncodable(f"{variable.name} is both a process's variable and a shared one")
 
     def _place_common(self) -> None:
-        system = self.system
+        system, bounds = self.system, self.system.bounds
         variables = (*system.variables_of(None, Storage.SHARED), *system.variables_of(None, Storage.GHOST))
         shapes = [shape_of(v.sort) for v in variables]
         budgets = [IntShape(0, limit) for _, limit in self.budgets]
-        widths = [bits(shape) for shape in (*shapes, *budgets)] + [len(self.processes)]
+        # Where nothing can crash, all are up, and no state says so.
+        self.crashes = bounds.crashes > 0 and any(kind.crashes for kind in system.kinds)
+        widths = [bits(shape) for shape in (*shapes, *budgets)] + [len(self.processes) if self.crashes else 0]
         places, self.common_words = placed(widths)
         self.common = {v.name: (s, p) for v, s, p in zip(variables, shapes, places, strict=False)}
         self.budget_places = tuple(places[len(variables) : -1])
@@ -239,6 +241,8 @@ class Layout:
             place.put(words, 0, pack(shape, values[name]))
         for place, spent in zip(self.budget_places, state.budgets, strict=True):
             place.put(words, 0, spent)
+        if not self.crashes and not all(state.up):
+            raise NotEncodable("a process is down in a model in which none can crash")
         self.up.put(words, 0, sum(1 << i for i, up in enumerate(state.up) if up))
         for i, process in enumerate(self.processes):
             self._encode_process(words, self.kind_of[process], i, state)
@@ -340,7 +344,7 @@ class Layout:
             disk=tuple(disk),
             pending=tuple(pending),
             outbox=outbox,
-            up=tuple(bool(up >> i & 1) for i in range(count)),
+            up=tuple(not self.crashes or bool(up >> i & 1) for i in range(count)),
             shared=tuple(common[v.name] for v in system.variables_of(None, Storage.SHARED)),
             ghosts=tuple(common[v.name] for v in system.variables_of(None, Storage.GHOST)),
             network=network,

@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checker.explicit.cache import remember_capacity
 from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable
 from checker.explicit.layout import Capacity
 from spec.evaluate import Evaluator
@@ -115,19 +116,25 @@ def explore(
     evaluator = Evaluator(system)
     first = evaluator.initial_states()[0] if start is None else start
     clock = Clock(timeout, progress)
-    room = Capacity() if capacity is None else capacity
+    room = capacity
+    asked: Path | None = None  # where to remember how much room was needed
     seconds: dict[str, float] = {}
     while True:
         try:
             code = compiled(system, room, cache)
+            asked = code.capacity_path if room is None else asked
+            room = code.layout.capacity
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only)
                 found = _searched(levels, first, max_steps)
         except DoesNotFit as full:
+            assert room is not None
             room = room.grown(full.what)
             continue
         found.seconds = {**seconds, **found.seconds}
+        if asked is not None and room != Capacity():
+            remember_capacity(asked, room)
         found.capacity, found.cached = room, code.cached
         return found
 

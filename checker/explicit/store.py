@@ -1,21 +1,16 @@
 """The memory of one worker: its store of states, visited set, parents and outboxes, grown between rounds.
 
-The compiled code never allocates; it says that it needs room and is called again. Memory is C's, because it is grown by
-``realloc``, which moves no page of a large block, and because no Python object should stand for a state.
+The compiled code never allocates; it says that it needs room and is called again.
 """
 
 from __future__ import annotations
 
 import ctypes
-from ctypes import Array, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import Array, c_int64, c_uint32
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_search import NO_PARENT, Word
-
-_C = ctypes.CDLL(None)
-_C.realloc.restype, _C.realloc.argtypes = c_void_p, (c_void_p, c_size_t)
-_C.calloc.restype, _C.calloc.argtypes = c_void_p, (c_size_t, c_size_t)
-_C.free.restype, _C.free.argtypes = None, (c_void_p,)
+from checker.explicit.emit_search import NO_PARENT, Word, batch_room
+from checker.explicit.memory import Block, physical
 
 LOAD = 0.7
 """How full the visited set may be."""
@@ -37,18 +32,20 @@ class Worker:
         self.compiled, self.words = compiled, compiled.layout.words
         self.block = _apart(len(Word))
         self.address = ctypes.addressof(self.block)
-        self.buffer = (c_int64 * (compiled.most * (self.words + 1)))()
-        self.hashes = (c_int64 * compiled.most)()
+        records = batch_room(compiled.most)
+        self.buffer = (c_int64 * (records * (self.words + 1)))()
+        self.hashes = (c_int64 * (2 * records))()
         self.context = _apart(compiled.context_words)
         self.taken = _apart(len(compiled.kinds))
         self.boxes = _apart(2 * workers)
-        self.box_room = max(2 * compiled.most, BOX_BYTES // (8 * (self.words + 2))) if workers > 1 else 0
+        self.box_room = max(2 * records, BOX_BYTES // (8 * (self.words + 2))) if workers > 1 else 0
         self._box_memory = [
             (c_int64 * (self.box_room * (self.words + 2)))() for other in range(workers if workers > 1 else 0)
         ]
         for other, memory in enumerate(self._box_memory):
             self.boxes[2 * other] = ctypes.addressof(memory)
-        self.states = self.parents = self.table = 0
+        self._states, self._parents = Block(physical()), Block(physical() // 8)
+        self._table: Block | None = None
         self.running = False  # in the level that is being expanded
         self.event: int | None = None  # mask of broken invariants where the cursor is; 0: an evaluation failed
         self.failed: tuple[int, int] | None = None  # the first state, and its label, whose evaluation failed
@@ -62,15 +59,15 @@ class Worker:
         block[Word.BOX_ROOM] = self.box_room
         block[Word.DEADLOCK] = -1
         block[Word.ME], block[Word.WORKERS] = me, workers
-        self.make_room(max(1024, 2 * compiled.most))
+        self.make_room(max(1024, 2 * records))
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for memory in (self.states, self.parents, self.table):
-            _C.free(memory)
-        self.states = self.parents = self.table = 0
+        for memory in (self._states, self._parents, self._table):
+            if memory is not None:
+                memory.close()
 
     @property
     def count(self) -> int:
@@ -92,29 +89,23 @@ class Worker:
         room = int(size * LOAD)
         if room * block[Word.WORKERS] > MOST_STATES:
             raise MemoryError("more states than 32 bits can number")
-        self.states = self._grown(self.states, room * 8 * self.words)
-        self.parents = self._grown(self.parents, room * 4)
-        _C.free(self.table)
-        self.table = 0
-        self.table = self._owned(_C.calloc(size, 8))
-        block[Word.STATES], block[Word.PARENTS], block[Word.TABLE] = self.states, self.parents, self.table
-        block[Word.ROOM], block[Word.MASK] = room, size - 1
-        self.compiled.rehash(self.address)
-
-    def _grown(self, memory: int, size: int) -> int:
-        return self._owned(_C.realloc(memory, size))
-
-    def _owned(self, memory: int | None) -> int:
-        if memory is None:
-            raise MemoryError("no memory for more states")
-        return memory
+        self._states.make_room(room * 8 * self.words)
+        self._parents.make_room(room * 4)
+        block[Word.STATES], block[Word.PARENTS] = self._states.address, self._parents.address
+        old, slots = self._table, block[Word.MASK] + 1
+        table = Block(8 * size)
+        block[Word.TABLE], block[Word.ROOM], block[Word.MASK] = table.address, room, size - 1
+        self._table = table
+        if old is not None:
+            self.compiled.rehash(self.address, old.address, slots)
+            old.close()
 
     def state(self, index: int) -> tuple[int, ...]:
-        address = self.states + index * 8 * self.words
+        address = self._states.address + index * 8 * self.words
         return tuple((c_int64 * self.words).from_address(address))
 
     def parent(self, index: int) -> int | None:
-        found = c_uint32.from_address(self.parents + 4 * index).value
+        found = c_uint32.from_address(self._parents.address + 4 * index).value
         return None if found == NO_PARENT else found
 
     def absorb(self, other: Worker) -> None:
@@ -131,5 +122,5 @@ class Worker:
         record = (c_int64 * (self.words + 2))()
         record[2:] = list(words)
         record[0], record[1] = self.compiled.hash_of(ctypes.addressof(record) + 16), NO_PARENT
-        if (record[0] % (1 << 64) >> 52) % self.block[Word.WORKERS] == self.block[Word.ME]:
+        if (record[0] % (1 << 32) * self.block[Word.WORKERS]) >> 32 == self.block[Word.ME]:
             self.compiled.absorb(self.address, ctypes.addressof(record), 1)

@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit.compile import CACHE_VARIABLE, cache_folder, compiled
+from checker.explicit.cache import CACHE_VARIABLE, cache_folder
+from checker.explicit.compile import compiled
+from checker.explicit.search import Capacity, explore
 from tests.checker.symbolic_systems import shipped_system
 
 
@@ -52,4 +54,14 @@ def test_concurrent_runs_share_a_cache(tmp_path: Path) -> None:
         for _ in range(3)
     ]
     assert [process.communicate()[0].strip() for process in running] == ["288"] * 3
-    assert len(list(tmp_path.iterdir())) == 1
+    kinds = sorted(path.suffix for path in tmp_path.iterdir())
+    assert kinds == [".o", ".o", ".room"]  # with too little room at first, then with enough
+
+
+def test_room_that_states_needed_is_remembered(tmp_path: Path) -> None:
+    system = shipped_system("two_phase_commit", "three")
+    first, second = explore(system, cache=tmp_path), explore(system, cache=tmp_path)
+    assert first.capacity == second.capacity != Capacity()
+    assert (first.cached, second.cached) == (False, True)
+    (tmp_path / next(p.name for p in tmp_path.iterdir() if p.suffix == ".room")).write_bytes(b"{")
+    assert explore(system, cache=tmp_path).distinct == 288

@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit.compile import CACHE_VARIABLE, compiled
+from checker.explicit.cache import CACHE_VARIABLE
+from checker.explicit.compile import compiled
 from checker.explicit.errors import Disagreement
 from checker.explicit.search import Capacity, Explored, Now, Stopped, available, explore
 from checker.explicit.store import Worker

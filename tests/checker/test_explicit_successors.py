@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit.compile import CACHE_VARIABLE, Compiled, compiled
+from checker.explicit.cache import CACHE_VARIABLE
+from checker.explicit.compile import Compiled, compiled
 from checker.explicit.errors import NotEncodable
 from checker.explicit.layout import Capacity
 from checker.explicit.steps import Steps
