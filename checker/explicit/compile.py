@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from checker.explicit.cache import cache_folder, read, remembered_capacity, write
+from checker.explicit.emit_checks import CheckedModule
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
-from checker.explicit.errors import NotEncodable
+from checker.explicit.errors import BrokenCode, NotEncodable
 from checker.explicit.layout import Capacity, Layout
 from checker.explicit.llvm import VERSION, binding, ir
 from checker.explicit.shapes import count, shape_of
@@ -21,6 +23,9 @@ from spec.system import System
 
 MOST_SUCCESSORS = 1 << 20
 """There is room for all successors of one state."""
+
+CHECKED_VARIABLE = "RAFTPROOF_CHECKED_BUILD"
+"""The environment variable that, if not empty, asks for the bounds-checked debug build."""
 
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 
@@ -78,35 +83,38 @@ def most_successors(layout: Layout) -> int:
     return max(1, total)
 
 
-def emit(layout: Layout) -> tuple[str, Transitions, int]:
+def emit(layout: Layout, *, checked: bool = False) -> tuple[str, Transitions]:
     """The IR as text."""
-    module = ir.Module("system")
-    transitions = Transitions(module, layout)
+    module = CheckedModule("system") if checked else ir.Module("system")
+    transitions = Transitions(module, layout, most_successors(layout))
     transitions.emit()
     emit_properties(module, transitions)
-    most = most_successors(layout)
-    SearchCode(module, layout, most).emit()
-    return str(module), transitions, most
+    SearchCode(module, layout, transitions.most).emit()
+    return str(module), transitions
 
 
-def compiled(system: System, capacity: Capacity | None = None, cache: Path | None = None) -> Compiled:
+def compiled(
+    system: System, capacity: Capacity | None = None, cache: Path | None = None, *, checked: bool | None = None
+) -> Compiled:
     """The system's machine code, from the cache if it is there. Without a ``capacity`` its states get the room that an
-    earlier search needed. Raises NotEncodable."""
+    earlier search needed. ``checked``: the debug build, whose functions raise BrokenCode; by default if the environment
+    asks for it. Raises NotEncodable."""
+    checked = bool(os.environ.get(CHECKED_VARIABLE)) if checked is None else checked
     started = time.monotonic()
     machine, target = _machine()
     folder = cache_folder() if cache is None else cache
     layout = Layout(system, capacity)
-    text, transitions, most = emit(layout)
+    text, transitions = emit(layout, checked=checked)
     path = None if folder is None else folder / f"{_key(text, machine)}.o"
     capacity_path = None if path is None else path.with_suffix(".room")
     needed = remembered_capacity(capacity_path) if capacity is None and capacity_path is not None else None
     if needed is not None and folder is not None:
         layout = Layout(system, needed)
-        text, transitions, most = emit(layout)
+        text, transitions = emit(layout, checked=checked)
         path = folder / f"{_key(text, machine)}.o"
     emitted = time.monotonic()
     found = read(path)
-    code = _optimised(text, machine, target) if found is None else found
+    code = _optimised(text, machine, target, 1 if checked else 2) if found is None else found
     built = time.monotonic()
     engine = _load(code, target)
     if found is None and path is not None:
@@ -114,10 +122,26 @@ def compiled(system: System, capacity: Capacity | None = None, cache: Path | Non
     functions = {}
     for name, (result, arguments) in _SIGNATURES.items():
         functions[name] = ctypes.CFUNCTYPE(result, *arguments)(engine.get_function_address(name))
+    if checked:
+        take_fault = ctypes.CFUNCTYPE(_NUMBER)(engine.get_function_address("take_fault"))
+        functions = {name: _watched(f, take_fault, transitions.module.names) for name, f in functions.items()}
     kinds = tuple(name for _, name in sorted((n, name) for name, ns in transitions.numbers.items() for n in ns))
     seconds = {"emit": emitted - started, "build": built - emitted, "load": time.monotonic() - built}
     cuts = tuple(transitions.cuts.numbers)
-    return Compiled(layout, most, cuts, kinds, found is not None, seconds, capacity_path, functions, engine)
+    return Compiled(layout, transitions.most, cuts, kinds, found is not None, seconds, capacity_path, functions, engine)
+
+
+def _watched(function: Any, take_fault: Any, names: list[str]) -> Any:
+    """The function, which raises BrokenCode after a check in it has failed."""
+
+    def call(*arguments: Any) -> Any:
+        result = function(*arguments)
+        fault = take_fault()
+        if fault:
+            raise BrokenCode(f"defect of the emitted code: {names[fault - 1]}")
+        return result
+
+    return call
 
 
 def _machine() -> tuple[Any, Any]:
@@ -142,11 +166,11 @@ def _key(text: str, machine: Any) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _optimised(text: str, machine: Any, target: Any) -> bytes:
+def _optimised(text: str, machine: Any, target: Any, level: int) -> bytes:
     module = binding.parse_assembly(text)
     module.triple = binding.get_default_triple()
     module.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=2)
+    options = binding.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = binding.create_pass_builder(machine, options)

@@ -6,9 +6,11 @@ always more than the bits in use, so that no shift by a width in use is undefine
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from checker.explicit.emit_checks import CheckedModule
 from checker.explicit.llvm import Ssa, ir
 
 BIT = ir.IntType(1)
@@ -37,10 +39,13 @@ def known(value: Ssa) -> int | None:
 
 class Code:
     """One function being written. Local cells are allocated in its first block; ``prologue`` comes right after and
-    dominates everything."""
+    dominates everything. In a checked module, it looks at what it computes addresses, shifts and bit fields from."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
+        self.checks = function.module if isinstance(function.module, CheckedModule) else None
+        self._extents: dict[int, tuple[Ssa, Ssa, Ssa]] = {}  # by a pointer's id: itself, its region's start, bytes
+        self._relevant: list[Ssa] = []  # while code is written whose value is used only if all of these hold
         self.cells = ir.IRBuilder(function.append_basic_block("cells"))
         self.prologue = ir.IRBuilder(function.append_basic_block("prologue"))
         self.cells.branch(self.prologue.block)
@@ -56,25 +61,101 @@ class Code:
     def cell(self, type_: Any, count: int = 1) -> Ssa:
         cell = self.cells.alloca(type_, number(count)) if count != 1 else self.cells.alloca(type_)
         cell.type = POINTER  # llvmlite would give it a typed pointer, which LLVM no longer has
+        if self.checks is not None:
+            self._extents[id(cell)] = cell, cell, number(_bytes(type_) * count)
         return cell
 
     def get(self, cell: Ssa, type_: Any) -> Ssa:
+        cell = self._reachable(cell, _bytes(type_), "a read")
         return self.b.load(cell, typ=type_, align=8 if type_.width > 64 else None)
 
     def put(self, cell: Ssa, value: Ssa) -> None:
+        cell = self._reachable(cell, _bytes(value.type), "a write")
         self.b.store(value, cell, align=8 if value.type.width > 64 else None)
 
     def at(self, pointer: Ssa, index: Ssa | int, type_: Any = I64) -> Ssa:
         index = number(index) if isinstance(index, int) else index
         if known(index) == 0:
             return pointer
-        return self.b.gep(pointer, [index], inbounds=True, source_etype=type_)
+        found = self.b.gep(pointer, [index], inbounds=self.checks is None, source_etype=type_)
+        if id(pointer) in self._extents:
+            self._extents[id(found)] = found, *self._extents[id(pointer)][1:]
+        return found
 
     def word(self, pointer: Ssa, index: Ssa | int) -> Ssa:
         return self.get(self.at(pointer, index), I64)
 
     def put_word(self, pointer: Ssa, index: Ssa | int, value: Ssa) -> None:
         self.put(self.at(pointer, index), value)
+
+    # ------------------------------------------------------------------------------------------ checks
+
+    def bounded(self, pointer: Ssa, words: Ssa | int) -> Ssa:
+        """The pointer, to a region of so many words: what is computed from it stays in there."""
+        if self.checks is None:
+            return pointer
+        size = self.mul(number(words) if isinstance(words, int) else words, number(8))
+        builder = self.cells if isinstance(pointer, ir.Argument) and known(size) is not None else self.b
+        start = builder.gep(pointer, [number(0)], source_etype=I64)
+        if id(pointer) in self._extents:  # a part of a region
+            _, whole, length = self._extents[id(pointer)]
+            end = self.b.sub(self.b.add(self.b.ptrtoint(pointer, I64), size), self.b.ptrtoint(whole, I64))
+            self.checks.note(self.b, self.b.icmp_unsigned("<=", end, length), "a region outside another")
+        self._extents[id(start)] = start, start, size
+        return start
+
+    def _reachable(self, pointer: Ssa, size: int, what: str) -> Ssa:
+        if self.checks is None:
+            return pointer
+        if id(pointer) not in self._extents:
+            unbounded = self.checks.unbounded
+            unbounded[self.function.name] = unbounded.get(self.function.name, 0) + 1
+            return pointer
+        _, start, length = self._extents[id(pointer)]
+        if pointer is start and known(length) is not None and size <= (known(length) or 0):
+            return pointer
+        return self.checks.address(self.b, pointer, start, length, size, f"{what} of {size} bytes")
+
+    def ensure(self, holds: Callable[[], Ssa], what: str) -> None:
+        """In a checked module: notes it if this does not hold."""
+        if self.checks is None:
+            return
+        good = holds()
+        for condition in self._relevant:
+            good = self.disjunction(self.negation(condition), good)
+        if known(good) != 1:
+            self.checks.note(self.b, good, what)
+
+    def fits(self, value: Ssa, bits: int, what: str) -> Ssa:
+        """The value, which has no ones above its lowest ``bits``."""
+        if self.checks is not None and bits < value.type.width:
+            zero = ir.Constant(value.type, 0)
+            self.ensure(lambda: self.is_equal(self._high_bits(value, bits), zero), f"{what} of {bits} bits")
+        return value
+
+    def _high_bits(self, value: Ssa, bits: int) -> Ssa:
+        number_ = known(value)
+        if number_ is not None:
+            return ir.Constant(value.type, (number_ & ((1 << value.type.width) - 1)) >> bits)
+        return self.b.lshr(value, ir.Constant(value.type, bits))
+
+    @contextmanager
+    def only_if(self, condition: Callable[[], Ssa]) -> Iterator[None]:
+        """What is computed meanwhile is used only if the condition holds; else it may be out of any range."""
+        if self.checks is None:
+            yield
+            return
+        self._relevant.append(condition())
+        yield
+        self._relevant.pop()
+
+    def _shift(self, value: Ssa, by: Ssa) -> Ssa:
+        """How far to shift: less than the value's width, else LLVM leaves the result undefined."""
+        if self.checks is None or (known(by) is not None and 0 <= (known(by) or 0) < value.type.width):
+            return self.resize(by, value.type)
+        good = self.b.icmp_unsigned("<", by, ir.Constant(by.type, value.type.width))
+        self.ensure(lambda: good, f"a shift of {value.type.width} bits")
+        return self.resize(self.b.select(good, by, ir.Constant(by.type, 0)), value.type)
 
     # -------------------------------------------------------------------------------------- arithmetic
 
@@ -125,11 +206,11 @@ class Code:
         return self.b.xor(bit, TRUE) if value is None else (FALSE if value else TRUE)
 
     def shift_left(self, value: Ssa, by: Ssa) -> Ssa:
-        by = self.resize(by, value.type)
+        by = self._shift(value, by)
         return value if known(by) == 0 or known(value) == 0 else self._fold("shl", value, by, lambda a, b: a << b)
 
     def shift_right(self, value: Ssa, by: Ssa) -> Ssa:
-        by = self.resize(by, value.type)
+        by = self._shift(value, by)
         return value if known(by) == 0 or known(value) == 0 else self._fold("lshr", value, by, _shift_right)
 
     def resize(self, value: Ssa, type_: Any) -> Ssa:
@@ -278,6 +359,7 @@ class Code:
     def copy(self, to: Ssa, source: Ssa, words: int) -> None:
         type_ = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, BIT])
         copy = declared(self.function.module, "llvm.memcpy.p0.p0.i64", type_)
+        to, source = self._reachable(to, 8 * words, "a copy"), self._reachable(source, 8 * words, "a copy")
         self.b.call(copy, [to, source, number(8 * words), FALSE])
 
     def table(self, values: list[int], type_: Any, index: Ssa) -> Ssa:
@@ -293,7 +375,13 @@ class Code:
         constant.linkage = "internal"
         constant.global_constant = True
         constant.initializer = ir.Constant(array, [ir.Constant(type_, value) for value in values])
+        if self.checks is not None:
+            self._extents[id(constant)] = constant, constant, number(_bytes(type_) * len(values))
         return self.get(self.at(constant, index, type_), type_)
+
+
+def _bytes(type_: Any) -> int:
+    return 8 if type_ == POINTER else -(-int(type_.width) // 8)
 
 
 def declared(module: Any, name: str, type_: Any) -> Any:

@@ -41,6 +41,7 @@ def read_bits(code: Code, state: Ssa, base: Ssa | int, place: Place) -> Ssa:
 
 def write_bits(code: Code, state: Ssa, base: Ssa | int, place: Place, new: Ssa) -> None:
     region = code.at(state, base)
+    code.fits(new, place.width, "a field")
     for piece in place.pieces:
         part = code.resize(code.shift_right(new, ir.Constant(new.type, piece.offset)), I64)
         part = code.shift_left(code.low_bits(part, piece.width), number(piece.shift))

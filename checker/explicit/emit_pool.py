@@ -54,6 +54,9 @@ class Pool:
     def cell(self, code: Code) -> Ssa:
         return code.cell(I64, self.words)
 
+    def _given(self, code: Code, pool: Ssa) -> Ssa:
+        return code.bounded(pool, self.words)
+
     def size(self, code: Code, pool: Ssa) -> Ssa:
         return code.word(pool, 0)
 
@@ -121,7 +124,7 @@ class Pool:
     def _load(self) -> None:
         layout = self.layout
         code = Code(self.load)
-        state, pool = self.load.args
+        state, pool = code.bounded(self.load.args[0], layout.words), self._given(code, self.load.args[1])
         done = code.block()
         type_ = register(layout.slot_bits)
         self.set_size(code, pool, number(0))
@@ -152,7 +155,7 @@ class Pool:
     def _store(self) -> None:
         layout = self.layout
         code = Code(self.store)
-        pool, state = self.store.args
+        pool, state = self._given(code, self.store.args[0]), code.bounded(self.store.args[1], layout.words)
         type_ = register(layout.slot_bits)
         for word in range(layout.pool_words):
             code.put_word(state, layout.pool_base + word, number(0))
@@ -161,6 +164,7 @@ class Pool:
             at, shift = self._slot_words(code, state, i)
             key = code.resize(self.key(code, pool, i), type_)
             copies = code.resize(code.sub(self.copies(code, pool, i), number(1)), type_)
+            code.fits(copies, layout.copy_bits, "a number of copies")
             new = code.either(code.shift_left(key, number(layout.copy_bits)), code.low_bits(copies, layout.copy_bits))
             if layout.words_per_slot == 1:
                 code.put_word(at, 0, code.either(code.word(at, 0), code.shift_left(code.resize(new, I64), shift)))
@@ -169,6 +173,9 @@ class Pool:
                     word = code.low_bits(code.resize(code.shift_right(new, number(part * WORD)), I64), WORD)
                     code.put_word(at, part, word)
 
+        code.ensure(
+            lambda: code.is_less_equal(self.size(code, pool), number(layout.slots)), "more messages than slots"
+        )
         last = code.sub(self.size(code, pool), number(1))
         code.for_range(number(0), last, slot)
         code.b.ret_void()
@@ -179,6 +186,7 @@ class Pool:
         already stays one."""
         code = Code(self.insert)
         pool, new, copies = self.insert.args
+        pool = self._given(code, pool)
         size = self.size(code, pool)
         found, place = code.block("found"), code.block("place")
         at = code.cell(I64)
@@ -227,6 +235,7 @@ class Pool:
         """Takes one copy out of a slot; a slot without copies goes."""
         code = Code(self.remove)
         pool, i = self.remove.args
+        pool = self._given(code, pool)
         left = code.sub(self.copies(code, pool, i), number(1))
         self.set_copies(code, pool, i, left)
         gone, done = code.block(), code.block()
@@ -249,7 +258,7 @@ class Pool:
     def _copies(self) -> None:
         """Of one message, those waiting in outboxes and those in the network together."""
         code = Code(self.copies_of)
-        (pool,) = self.copies_of.args
+        pool = self._given(code, self.copies_of.args[0])
         most, sum_ = code.cell(I64), code.cell(I64)
         code.put(most, number(0))
         last = code.sub(self.size(code, pool), number(1))
@@ -274,7 +283,7 @@ class Pool:
 
     def _total(self) -> None:
         code = Code(self.total_of)
-        (pool,) = self.total_of.args
+        pool = self._given(code, self.total_of.args[0])
         total = code.cell(I64)
         code.put(total, number(0))
 

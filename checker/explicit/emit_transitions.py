@@ -67,8 +67,9 @@ class _Arguments:
 class Transitions:
     """Emits the transitions of one system into a module."""
 
-    def __init__(self, module: Any, layout: Layout) -> None:
-        self.module, self.layout, self.system = module, layout, layout.system
+    def __init__(self, module: Any, layout: Layout, most: int) -> None:
+        """``most``: how many successors a state can have; the caller has room for so many."""
+        self.module, self.layout, self.system, self.most = module, layout, layout.system, most
         self.pool = Pool(module, layout, self._most_sends())
         self.cuts = Cuts()
         self.budgets = {rule: i for i, (rule, _) in enumerate(layout.budgets)}
@@ -104,6 +105,7 @@ class Transitions:
 
     def property_frame(self, code: Code, state: Ssa, error: Any) -> Frame:
         """What a property reads: a state, whose pool is unpacked when it is asked for."""
+        state = code.bounded(state, self.layout.words)
         loaded: list[Ssa] = []
 
         def pool() -> Ssa:
@@ -123,7 +125,13 @@ class Transitions:
         function.attributes.add("noinline")
         for argument in function.args[:3]:
             argument.add_attribute("noalias")
-        return Code(function), _Arguments(*function.args)
+        code, (context, state, pool, *choice) = Code(function), function.args
+        state, pool = code.bounded(state, self.layout.words), code.bounded(pool, self.pool.words)
+        return code, _Arguments(context, state, pool, *choice)
+
+    def _record(self, code: Code, context: Ssa) -> Ssa:
+        """Where the label and the words of the next successor go."""
+        return code.bounded(code.b.inttoptr(code.word(context, OUT), POINTER), self.layout.words + 1)
 
     def _exits(self, code: Code, context: Ssa) -> Exits:
         """The ways out, written already: a count of the cut, and what is returned."""
@@ -208,7 +216,7 @@ class Transitions:
             running.end_record()
         elif durable:
             self._flush_at_once(running, own)
-        target = code.at(code.b.inttoptr(code.word(given.context, OUT), POINTER), 1)
+        target = code.at(self._record(code, given.context), 1)
         code.copy(target, frame.state, self.layout.words)
         for name, cell in frame.cells.items():
             if own is not None and name in own.layout.variables:
@@ -327,8 +335,8 @@ class Transitions:
             holds = code.b.call(function, [target])
             code.leave_if(code.is_equal(holds, number(ERROR)), running.exits.error)
             running.cut_unless(code.is_equal(holds, number(1)), f"constraint {name}")
+        code.put(self._record(code, given.context), given.label)
         record = code.word(given.context, OUT)
-        code.put(code.b.inttoptr(record, POINTER), given.label)
         code.put_word(given.context, OUT, code.add(record, number(8 * (self.layout.words + 1))))
         code.b.ret(number(0))
         self._close(running.exits)
@@ -358,7 +366,7 @@ class Transitions:
 
     def _target(self, running: Running, given: _Arguments) -> Ssa:
         code = running.code
-        target = code.at(code.b.inttoptr(code.word(given.context, OUT), POINTER), 1)
+        target = code.at(self._record(code, given.context), 1)
         code.copy(target, running.frame.state, self.layout.words)
         return target
 
@@ -381,6 +389,8 @@ class Transitions:
         function.attributes.add("noinline")
         code, access = Code(function), self.pool
         state, pool, local, new, new_pool = function.args
+        state, new = code.bounded(state, self.layout.words), code.bounded(new, self.layout.words)
+        pool, new_pool = code.bounded(pool, access.words), code.bounded(new_pool, access.words)
         base = region_of(code, kind, local)
         code.copy(new, state, self.layout.words)
         pending = read_value(code, state, base, kind.pending, IntShape(0, len(kind.records)))
@@ -522,14 +532,23 @@ class Transitions:
 
     # -------------------------------------------------------------------------------------- all of them
 
+    def _leave_room(self, code: Code, context: Ssa, begin: Ssa) -> None:
+        """In a checked module: there is room for one more successor; if not, it takes the place of the first."""
+        if code.checks is None:
+            return
+        here, room = code.word(context, OUT), number(8 * (self.layout.words + 1) * (self.most - 1))
+        fits = code.is_less_equal(code.sub(here, begin), room)
+        code.ensure(lambda: fits, "more successors than there is room for")
+        code.put_word(context, OUT, code.select(fits, here, begin))
+
     def _successors(self) -> None:
         function = ir.Function(self.module, ir.FunctionType(I64, [POINTER, POINTER]), "successors")
         function.linkage = "internal"
         for argument in function.args:
             argument.add_attribute("noalias")
         code = Code(function)
-        context, state = function.args
-        pool = self.pool.cell(code)
+        context, state = function.args[0], code.bounded(function.args[1], self.layout.words)
+        pool, begin = self.pool.cell(code), code.word(context, OUT)
         if self.layout.slots:
             code.b.call(self.pool.load, [state, pool])
         else:
@@ -544,6 +563,7 @@ class Transitions:
         def fire(rule: Any, which: int, local: Ssa, choice: Ssa, first: int = 0) -> None:
             label = code.either(number(which), code.shift_left(code.add(local, number(first)), number(16)))
             label = code.either(label, code.shift_left(choice, number(32)))
+            self._leave_room(code, context, begin)
             result = code.b.call(rule, [context, state, pool, local, choice, label])
             status.add_incoming(result, code.b.block)
             failing.add_incoming(label, code.b.block)

@@ -130,6 +130,10 @@ def shape_of_emitted(value: Emitted) -> Shape:
 
 def packed(code: Code, value: Emitted, shape: Shape) -> Ssa:
     """The bits of a value that lies in the shape, zero above them."""
+    return code.fits(_packed(code, value, shape), bits(shape), f"a packed {type(value).__name__}")
+
+
+def _packed(code: Code, value: Emitted, shape: Shape) -> Ssa:
     type_ = register(bits(shape))
     match value, shape:
         case Bool(bit), BoolShape():
@@ -141,7 +145,8 @@ def packed(code: Code, value: Emitted, shape: Shape) -> Ssa:
         case Optional(present, of), OptionalShape(inner):
             if of is None or bits(inner) == 0:
                 return code.resize(present, type_)
-            payload = code.resize(packed(code, of, inner), type_)
+            with code.only_if(lambda: present):
+                payload = code.resize(packed(code, of, inner), type_)
             both = code.either(code.shift_left(payload, ir.Constant(type_, 1)), ir.Constant(type_, 1))
             return code.select(present, both, ir.Constant(type_, 0))
         case Record(fields), RecordShape(inners):
@@ -347,7 +352,9 @@ def _seq(code: Code, value: Seq, shape: SeqShape) -> Seq:
         return Seq(value.length, code.resize(value.slots, type_), shape.of, shape.capacity)
     if isinstance(value.of, NeverShape) or isinstance(shape.of, NeverShape):
         return Seq(value.length, ir.Constant(type_, 0), shape.of, shape.capacity)
-    slots = _repacked(code, value.slots, value.of, shape.of, min(value.capacity, shape.capacity), type_)
+    slots = _repacked(
+        code, value.slots, value.of, shape.of, min(value.capacity, shape.capacity), type_, value.length
+    )
     used = code.mul(value.length, number(width))
     return Seq(value.length, code.both(slots, code.ones(type_, used)), shape.of, shape.capacity)
 
@@ -359,11 +366,15 @@ def _map(code: Code, value: Map, shape: MapShape) -> Map:
     return Map(_repacked(code, value.slots, value.of, shape.of, count(shape.key), type_), shape.key, shape.of)
 
 
-def _repacked(code: Code, slots: Ssa, old: Shape, new: Shape, size: int, type_: Any) -> Ssa:
+def _repacked(
+    code: Code, slots: Ssa, old: Shape, new: Shape, size: int, type_: Any, length: Ssa | None = None
+) -> Ssa:
+    """Elements beyond the length, if there is one, may not fit; the caller masks them."""
     result = ir.Constant(type_, 0)
     for i in range(size):
         element = unpacked(code, part_of(code, slots, number(i * bits(old)), old), old)
-        part = code.resize(packed(code, converted(code, element, new), new), type_)
+        with code.only_if(lambda i=i: TRUE if length is None else code.is_less(number(i), length)):  # type: ignore[misc]
+            part = code.resize(packed(code, converted(code, element, new), new), type_)
         result = code.either(result, code.shift_left(part, ir.Constant(type_, i * bits(new))))
     return result
 

@@ -19,5 +19,9 @@ class DoesNotFit(ExplicitError):
         self.what = what
 
 
+class BrokenCode(ExplicitError):
+    """A check of the debug build failed: the emitted code would have left its memory, or its bits."""
+
+
 class Disagreement(ExplicitError):
     """The evaluator does not confirm what the compiled code found: a defect of one of the two."""
