@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from checker.explicit.symmetry import NONE, Symmetry
 from checker.progress import Progress
 from checker.question import Question
 from checker.verdict import Exit
@@ -25,7 +26,7 @@ class Checked:
     """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
 
     ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
-    inconclusive.
+    inconclusive. ``symmetry``: what the states are counted up to.
     """
 
     engine: str
@@ -44,6 +45,7 @@ class Checked:
     cuts: dict[str, int] = field(default_factory=dict)
     never_taken: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
+    symmetry: Symmetry = NONE
     seconds: float = 0.0
 
 
@@ -75,8 +77,10 @@ def check(
     scenario: str | None = None,
     *,
     deadlock: bool = False,
+    symmetry: bool = False,
 ) -> Checked:
-    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer."""
+    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer.
+    ``symmetry``: the explicit engine stores states up to symmetry."""
     started = time.monotonic()
     max_steps = question.system.bounds.steps if max_steps is None else max_steps
     if engine == "reference":
@@ -84,7 +88,7 @@ def check(
     elif engine == "explicit":
         from checker.explicit_search import check_explicit
 
-        checked = check_explicit(question, max_steps, timeout, scenario)
+        checked = check_explicit(question, max_steps, timeout, scenario, symmetry=symmetry)
     else:
         from checker.symbolic_search import check_symbolic
 

@@ -141,6 +141,12 @@ def _refuse_options_before(context: click.Context, command: str) -> None:
 @click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends.")
 @click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels.")
 @click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled (reference engine).")
+@click.option(
+    "--symmetry/--no-symmetry",
+    default=True,
+    show_default=True,
+    help="Store one of the states that permuting symmetric sets makes the same (explicit engine).",
+)
 def check(grain: str, **options: Any) -> None:
     """Search for a run that violates a property; the shortest is found first."""
     from checker import commands

@@ -91,6 +91,7 @@ def check(
     scenario: str | None,
     max_steps: int | None,
     deadlock: bool,
+    symmetry: bool,
 ) -> None:
     """``model-check check``."""
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
@@ -101,13 +102,15 @@ def check(
     words += ["--engine", engine] if engine != "symbolic" else []
     words += ["--max-steps", str(max_steps)] if max_steps is not None else []
     words += ["--deadlock"] if deadlock else []
+    words += ["--no-symmetry"] if not symmetry else []
     reproduce = question.command(*words)
     engines = ("symbolic", "reference") if engine == "both" else (engine,)
     if engine == "both" and max_steps is None and question.system.bounds.steps is None:
         max_steps = DEFAULT_STEPS  # engines can agree on the same question only
     answers: list[Checked] = []
     for one in engines:
-        answers.append(run_check(question, one, max_steps, timeout, scenario, deadlock=deadlock))
+        alike = symmetry and engine == "explicit"  # counts of several engines are compared, so all count the same
+        answers.append(run_check(question, one, max_steps, timeout, scenario, deadlock=deadlock, symmetry=alike))
         if answers[-1].code is Exit.INTERRUPTED:
             break
     code = taken_together(answers)

@@ -11,8 +11,10 @@ from checker.question import Question
 from checker.verdict import Exit, Stop
 
 
-def check_explicit(question: Question, max_steps: int | None, timeout: float | None, scenario: str | None) -> Checked:
-    """The whole space within the bounds, or ``max_steps`` labels deep."""
+def check_explicit(
+    question: Question, max_steps: int | None, timeout: float | None, scenario: str | None, *, symmetry: bool = False
+) -> Checked:
+    """The whole space within the bounds, or ``max_steps`` labels deep. ``symmetry``: up to it where the spec allows."""
     if not available():
         raise Stop(
             Exit.USAGE,
@@ -34,6 +36,7 @@ def check_explicit(question: Question, max_steps: int | None, timeout: float | N
                 timeout=timeout,
                 workers=default_workers(),
                 progress=report,
+                symmetry=symmetry,
             )
         except ExplicitError as error:
             raise Stop(Exit.ENGINES_DISAGREE, f"the explicit engine failed: {error}") from error
@@ -48,6 +51,7 @@ def check_explicit(question: Question, max_steps: int | None, timeout: float | N
         queue=found.queue,
         levels=found.levels,
         cuts=found.cuts,
+        symmetry=found.symmetry,
     )
     if found.violation is not None:
         checked.labels = prefix + found.violation.labels

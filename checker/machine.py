@@ -114,6 +114,11 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "cuts": checked.cuts,
         "never_taken": checked.never_taken,
         "unreached": checked.unreached,
+        "symmetry": {
+            "sets": [sort.name for sort in checked.symmetry.sets],
+            "permutations": checked.symmetry.permutations,
+            "refused": checked.symmetry.refused,
+        },
         "seconds": round(checked.seconds, 3),
     }
 

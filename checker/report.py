@@ -104,6 +104,8 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
             f"Depth {len(checked.levels)}.",
             highlight=False,
         )
+    if str(checked.symmetry):
+        console.print(str(checked.symmetry), highlight=False, soft_wrap=True)
     if checked.cuts:
         console.print(cuts_text(checked.cuts), highlight=False)
     if checked.never_taken:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from spec.sorts import AtomSort, MapSort, MessageSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort
+from spec.sorts import AtomSort, IntSort, MapSort, MessageSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort
 from spec.system import (
     Assign,
     Binary,
@@ -15,9 +15,13 @@ from spec.system import (
     Expr,
     Field,
     For,
+    Fsync,
     If,
+    IfElse,
     Index,
     Let,
+    LetIn,
+    Literal,
     Local,
     Operator,
     Place,
@@ -25,6 +29,8 @@ from spec.system import (
     Require,
     Send,
     Statement,
+    Unary,
+    UnaryOperator,
     Update,
     WithField,
 )
@@ -50,12 +56,13 @@ _ACCUMULATE = {
     Operator.DIFFERENCE: "-",
     Operator.INTERSECT: "&",
     Operator.ADD: "sum",
-    Operator.SUBTRACT: "sum",
+    Operator.SUBTRACT: "difference",  # apart from sums: where both happen, only one order may stay within the type
     Operator.MAX: "max",
     Operator.MIN: "min",
     Operator.AND: "and",
     Operator.OR: "or",
 }
+_SUMS = (Operator.ADD, Operator.SUBTRACT)
 _ONE_SIDED = (Operator.DIFFERENCE, Operator.SUBTRACT)
 
 
@@ -63,7 +70,8 @@ def order_dependence(name: str, body: Block, *, fifo: bool) -> tuple[Place | Non
     """Why the rounds of ``for name in …`` may not commute: a place, and a reason; ``None`` if they surely do.
 
     Writes commute if each round writes its own place (indexed by the loop's variable), if all accumulate in one way
-    (union, sum, max, …), or if all write one value that no round changes. No round may read what another writes.
+    (union, a sum of what is not negative, max, …), or if all write one value that no round changes. No round may read
+    what another writes, and none may make the messages of the rounds after it wait.
     """
     writes = [s for s in _statements(body) if isinstance(s, Assign)]
     written = {write.variable for write in writes}
@@ -77,10 +85,13 @@ def order_dependence(name: str, body: Block, *, fifo: bool) -> tuple[Place | Non
         if len(ways[write.variable]) > 1:
             return write.place, f"the rounds write `{write.variable}` in ways that do not commute"
     own = {variable for variable, way in ways.items() if way == {"own place"}}
+    sends = any(isinstance(s, Send) for s in _statements(body))
     for statement in _statements(body):
         match statement:
             case EndRecord():
                 return None, "`record` ends a storage record in the middle of the loop"
+            case Fsync(place) if sends:
+                return place, "the messages of the rounds after an `fsync` wait for the flush, those before it do not"
             case Send(_, _, destination, place) if fifo and destination != Local(name, destination.sort):
                 return place, "messages to one process keep their order in a fifo network"
             case If(condition) | Require(condition) | Let(_, condition) | For(_, condition):
@@ -128,6 +139,8 @@ def _way(write: Assign, name: str, local: set[str], written: set[str]) -> str | 
         if value.operator not in _ONE_SIDED:
             sides.append((value.right, value.left))
         for kept, added in sides:
+            if value.operator in _SUMS and not _is_natural(added):
+                continue
             if _is_target(kept, target, write.variable) and not _reads(added, written):
                 return _ACCUMULATE[value.operator]
     constant = fixed and not _reads(value, written) and not _mentions(value, local)
@@ -149,6 +162,22 @@ def _is_target(expr: Expr, target: Update | WithField | None, variable: str) -> 
 def _bare(expr: Expr) -> Any:
     """The expression without places: two of them are equal if they say the same."""
     return rebuilt(expr, lambda node: replace(node, place=None) if hasattr(node, "place") else node)
+
+
+def _is_natural(expr: Expr) -> bool:
+    """Whether it is surely not negative: partial sums go one way, and leave the type in every order or in none."""
+    match expr:
+        case Literal(value):
+            return bool(value >= 0)
+        case Unary(UnaryOperator.LENGTH | UnaryOperator.SIZE):
+            return True
+        case Binary(Operator.ADD | Operator.MULTIPLY | Operator.MIN | Operator.MAX, left, right):
+            return _is_natural(left) and _is_natural(right)
+        case LetIn(_, _, body):
+            return _is_natural(body)
+        case IfElse(_, then, otherwise):
+            return _is_natural(then) and _is_natural(otherwise)
+    return isinstance(expr.sort, IntSort) and expr.sort.low is not None and expr.sort.low >= 0
 
 
 def _mentions(expr: Expr, local: set[str]) -> bool:

@@ -14,11 +14,13 @@ from checker.explicit.cache import cache_folder, read, remembered_capacity, writ
 from checker.explicit.emit_checks import CheckedModule
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
+from checker.explicit.emit_symmetry import SymmetryCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
 from checker.explicit.errors import BrokenCode, NotEncodable
 from checker.explicit.layout import Capacity, Layout
 from checker.explicit.llvm import VERSION, binding, ir
 from checker.explicit.shapes import count, shape_of
+from checker.explicit.symmetry import NONE, Symmetry
 from spec.system import System
 
 MOST_SUCCESSORS = 1 << 20
@@ -63,6 +65,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "see_invariants": (_NUMBER, (_POINTER,)),
     "see_goals": (_NUMBER, (_POINTER, _NUMBER)),
     "see_action_invariants": (_NUMBER, (_POINTER, _POINTER, _NUMBER)),
+    "make_canonical": (None, (_POINTER,)),
 }
 
 
@@ -83,18 +86,25 @@ def most_successors(layout: Layout) -> int:
     return max(1, total)
 
 
-def emit(layout: Layout, *, checked: bool = False) -> tuple[str, Transitions]:
-    """The IR as text."""
+def emit(layout: Layout, symmetry: Symmetry = NONE, *, checked: bool = False) -> tuple[str, Transitions]:
+    """The IR as text. States are stored up to this symmetry."""
     module = CheckedModule("system") if checked else ir.Module("system")
     transitions = Transitions(module, layout, most_successors(layout))
     transitions.emit()
     emit_properties(module, transitions)
+    if symmetry:
+        SymmetryCode(module, layout, transitions.pool, symmetry).emit()
     SearchCode(module, layout, transitions.most).emit()
     return str(module), transitions
 
 
 def compiled(
-    system: System, capacity: Capacity | None = None, cache: Path | None = None, *, checked: bool | None = None
+    system: System,
+    capacity: Capacity | None = None,
+    cache: Path | None = None,
+    symmetry: Symmetry = NONE,
+    *,
+    checked: bool | None = None,
 ) -> Compiled:
     """The system's machine code, from the cache if it is there. Without a ``capacity`` its states get the room that an
     earlier search needed. ``checked``: the debug build, whose functions raise BrokenCode; by default if the environment
@@ -104,13 +114,13 @@ def compiled(
     machine, target = _machine()
     folder = cache_folder() if cache is None else cache
     layout = Layout(system, capacity)
-    text, transitions = emit(layout, checked=checked)
+    text, transitions = emit(layout, symmetry, checked=checked)
     path = None if folder is None else folder / f"{_key(text, machine)}.o"
     capacity_path = None if path is None else path.with_suffix(".room")
     needed = remembered_capacity(capacity_path) if capacity is None and capacity_path is not None else None
     if needed is not None and folder is not None:
         layout = Layout(system, needed)
-        text, transitions = emit(layout, checked=checked)
+        text, transitions = emit(layout, symmetry, checked=checked)
         path = folder / f"{_key(text, machine)}.o"
     emitted = time.monotonic()
     found = read(path)

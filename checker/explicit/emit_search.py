@@ -70,8 +70,8 @@ class Returned(IntEnum):
 
 
 class SearchCode:
-    """Emits the search's functions into a module that has ``successors`` and the properties. ``most``: how many
-    successors a state can have."""
+    """Emits the search's functions into a module that has ``successors``, the properties and, if states are stored up
+    to symmetry, ``canonical``. ``most``: how many successors a state can have."""
 
     def __init__(self, module: Any, layout: Layout, most: int) -> None:
         self.module, self.layout, self.most = module, layout, most
@@ -314,13 +314,15 @@ class SearchCode:
         def step(i: Ssa) -> None:
             record = code.at(records, code.mul(i, number(stride)))
             label, after = code.word(record, 0), code.at(record, 1)
+            self._check_step(code, worker, cursor, state, label, after)
+            if "canonical" in self.module.globals:  # only now: the step leads to the state itself
+                self._call(code, "canonical", after)
             h = self._call(code, "hash", after)
             self._expect_slot(code, worker, h)
             entry = code.at(hashes, code.mul(i, number(2)))
             code.put_word(entry, 0, h)
             code.put_word(entry, 1, mine)
             self._add(code, taken, code.low_bits(label, 16), number(1))
-            self._check_step(code, worker, cursor, state, label, after)
 
         code.for_range(number(0), code.sub(found, number(1)), step)
         self._add(code, worker, Word.GENERATED, found)
@@ -461,6 +463,11 @@ class SearchCode:
         code.finish()
         code = self._function("hash_of", I64, POINTER, exported=True)
         code.b.ret(self._call(code, "hash", *code.function.args))
+        code.finish()
+        code = self._function("make_canonical", ir.VoidType(), POINTER, exported=True)
+        if "canonical" in self.module.globals:
+            self._call(code, "canonical", *code.function.args)
+        code.b.ret_void()
         code.finish()
         for name, arguments in (("invariants", 1), ("goals", 2), ("action_invariants", 3)):
             types = [POINTER, POINTER, I64][:arguments] if name == "action_invariants" else [POINTER, I64][:arguments]

@@ -11,6 +11,10 @@ class NotEncodable(ExplicitError):
     """The spec computes something that the engine has no fixed number of bits for."""
 
 
+class NotPermutable(NotEncodable):
+    """Some value names elements of symmetric sets in a way that would take too large a table to permute."""
+
+
 class DoesNotFit(ExplicitError):
     """A state has more messages, copies or pending records than the layout has room for. ``what``: the capacity."""
 

@@ -61,7 +61,8 @@ class Levels:
             worker.block[Word.QUANTUM] = QUANTUM
 
     def begin(self, first: State) -> None:
-        words = self.code.layout.encode(first)
+        self.first = first
+        words = self.confirmation.steps.canonical(self.code.layout.encode(first))
         for worker in self.workers:
             worker.put(words)
 
@@ -195,7 +196,7 @@ class Levels:
         return chain[::-1]
 
     def _run_to(self, index: int, owner: int) -> tuple[tuple[Label, ...], State]:
-        return self.confirmation.run(self._chain(index, owner))
+        return self.confirmation.run(self.first, self._chain(index, owner))
 
     def _note_deadlock(self) -> None:
         if self.found.deadlock is not None:
@@ -227,8 +228,10 @@ class Levels:
 
     def _violation_by(self, labels: tuple[Label, ...], before: State, event: _Event) -> Violation:
         confirmation = self.confirmation
-        assert event.label is not None
-        label = confirmation.steps.label(self.code.layout.encode(before), event.label)
+        if not event.mask:
+            label = confirmation.label_that_fails(before, of_step=event.of_step)
+        else:
+            label = confirmation.label_that_breaks(before, event.mask)
         run = (*labels, label)
         if not event.of_step:
             return _error(confirmation.failure(before, label), run)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checker.explicit.cache import remember_capacity
-from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable
+from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable, NotPermutable
 from checker.explicit.layout import Capacity
+from checker.explicit.symmetry import NONE, Symmetry, symmetry_of
 from spec.evaluate import Evaluator
 from spec.explore import Violation
 from spec.state import Label, State
@@ -57,7 +58,8 @@ class Explored:
     """What a search found, in the words of :class:`spec.explore.Explored`; the states themselves are gone.
 
     ``levels[i]``: distinct states first reached by i labels. ``seconds``: by phase (emit, build, load, search).
-    ``capacity``: the room that states were given at last; what did not fit made the search begin again.
+    ``capacity``: the room that states were given at last; what did not fit made the search begin again. ``symmetry``:
+    what the counts are up to.
     """
 
     levels: list[int] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Explored:
     workers: int = 1
     bytes_per_state: int = 0
     capacity: Capacity = field(default_factory=Capacity)
+    symmetry: Symmetry = NONE
 
     @property
     def queue(self) -> int:
@@ -104,11 +107,13 @@ def explore(
     progress: Progress | None = None,
     capacity: Capacity | None = None,
     cache: Path | None = None,
+    symmetry: bool = False,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
-    seconds. ``only``: heed this one property. ``progress`` is called once a second. KeyboardInterrupt ends the search
-    with what it has found so far. Raises NotEncodable for a spec that this engine cannot compile, Disagreement if the
-    evaluator does not confirm what was found."""
+    seconds. ``only``: heed this one property. ``progress`` is called once a second. ``symmetry``: of states that are
+    alike but for a permutation of symmetric sets only one is stored, so far as the system allows it. KeyboardInterrupt
+    ends the search with what it has found so far. Raises NotEncodable for a spec that this engine cannot compile,
+    Disagreement if the evaluator does not confirm what was found."""
     from checker.explicit.compile import compiled
     from checker.explicit.levels import Levels
 
@@ -119,15 +124,19 @@ def explore(
     room = capacity
     asked: Path | None = None  # where to remember how much room was needed
     seconds: dict[str, float] = {}
+    alike = symmetry_of(system) if symmetry else NONE
     while True:
         try:
-            code = compiled(system, room, cache)
+            code = compiled(system, room, cache, alike)
             asked = code.capacity_path if room is None else asked
             room = code.layout.capacity
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only)
                 found = _searched(levels, first, max_steps)
+        except NotPermutable as reason:
+            alike = alike.without(str(reason))
+            continue
         except DoesNotFit as full:
             assert room is not None
             room = room.grown(full.what)
@@ -135,7 +144,7 @@ def explore(
         found.seconds = {**seconds, **found.seconds}
         if asked is not None and room != Capacity():
             remember_capacity(asked, room)
-        found.capacity, found.cached = room, code.cached
+        found.capacity, found.cached, found.symmetry = room, code.cached, alike
         return found
 
 

@@ -87,6 +87,12 @@ class Steps:
         for label, after in self.fire(words).steps:
             yield self.label(words, label), after
 
+    def canonical(self, words: Sequence[int]) -> Words:
+        """The words of the state that stands for this one: itself, unless states are stored up to symmetry."""
+        self._state[:] = list(words)
+        self.compiled.make_canonical(ctypes.addressof(self._state))
+        return tuple(self._state)
+
     # -------------------------------------------------------------------------------------- properties
 
     def broken(self, words: Words) -> list[str] | None:

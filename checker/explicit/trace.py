@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from checker.explicit.errors import Disagreement
 from checker.explicit.steps import Steps, Words
@@ -19,13 +18,15 @@ class Confirmation:
     evaluator: Evaluator
     steps: Steps
 
-    def run(self, chain: list[Words]) -> tuple[tuple[Label, ...], State]:
-        """The labels that lead from the first state of the chain to the last, and that one."""
-        layout = self.steps.layout
+    def run(self, first: State, chain: list[Words]) -> tuple[tuple[Label, ...], State]:
+        """The labels that lead from a first state to the last one of a chain of stored states, and where they lead: the
+        stored state, or one that it stands for."""
+        layout, canonical = self.steps.layout, self.steps.canonical
         labels: list[Label] = []
-        state = layout.decode(chain[0])
-        for before, after in pairwise(chain):
-            label = next((label for label, found in self.steps.labelled(before) if found == after), None)
+        state = first
+        for stored in chain[1:]:
+            steps = self.steps.labelled(layout.encode(state))
+            label, after = next((step for step in steps if canonical(step[1]) == stored), (None, ()))
             if label is None:
                 raise Disagreement(f"no label leads to a state that was found; the run: {labels}")
             labels.append(label)
@@ -33,6 +34,27 @@ class Confirmation:
             if state != layout.decode(after):
                 raise Disagreement(f"the evaluator comes to another state by {label}")
         return tuple(labels), state
+
+    def label_that_breaks(self, before: State, mask: int) -> Label:
+        """A label from here whose step breaks these action invariants."""
+        words = self.steps.layout.encode(before)
+        names = [p.name for i, p in enumerate(self.evaluator.system.action_invariants) if mask >> i & 1]
+        for label, after in self.steps.fire(words).steps:
+            broken = self.steps.broken_by_step(words, label, after)
+            if broken is not None and set(names) <= set(broken):
+                return self.steps.label(words, label)
+        raise Disagreement(f"no step is found again that breaks {names}")
+
+    def label_that_fails(self, before: State, *, of_step: bool) -> Label:
+        """A label from here whose evaluation fails; ``of_step``: that of the action invariants over its step."""
+        words = self.steps.layout.encode(before)
+        fired = self.steps.fire(words)
+        for label, after in fired.steps:
+            if of_step and self.steps.broken_by_step(words, label, after) is None:
+                return self.steps.label(words, label)
+        if of_step or fired.failed is None:
+            raise Disagreement("no label is found again whose evaluation fails")
+        return self.steps.label(words, fired.failed)
 
     def step(self, state: State, label: Label) -> State:
         try:

@@ -45,6 +45,13 @@ CASES = [
         action("for s in Server:", "    let v = votes", "    send Ask(term=size(v)) to s", "    votes := {s} + votes"),
     ),
     ("S410", action("for s in Server:", "    current := current + 1", "    record")),
+    ("S410", action("for s in Server:", "    send Ask(term=1) to s", "    fsync")),
+    ("S410", action("for s in Server:", "    fsync", "    send Ask(term=1) to s")),
+    (
+        "S410",
+        action("for s in Server:", "    if s == self:", "        current := current + 1", "    current := current - 1"),
+    ),
+    ("S410", action("for s in Server:", "    current := current + (marks[s] - 1)")),
     ("S411", invariant("s1.role == Leader")),
     ("S411", action("vote := s2")),
     ("S412", "on Ask m as other:\n    current := m.term\n    reply Answer(granted=true)"),
@@ -77,6 +84,8 @@ ALLOWED = [
     action("for s in Server:", "    votes := votes + {s}", "    current := max(current, marks[s])"),
     action("for s in Server:", "    marks[self] := marks[self] + marks2(s)") + "\nfun marks2(s: Server) -> Term: 1",
     action("for t in Term:", "    current := t"),
+    action("for s in Server:", "    if s == self:", "        fsync"),
+    action("for s in Server:", "    current := current - (if s == self then 1 else len(log))"),
     "scenario first:\n    run:\n        stand(s1, peer=s2)\n    reach: s1.role == Follower",
     invariant("c1.asked == 0"),
 ]

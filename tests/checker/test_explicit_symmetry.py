@@ -1,0 +1,260 @@
+"""The explicit engine up to symmetry: one state for each orbit, the same verdicts, and runs that really exist."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from checker.explicit import emit_renaming
+from checker.explicit.cache import CACHE_VARIABLE
+from checker.explicit.compile import CHECKED_VARIABLE, compiled
+from checker.explicit.emit_renaming import Region, RenamingCode, Tables
+from checker.explicit.emit_symmetry import SymmetryCode
+from checker.explicit.errors import BrokenCode
+from checker.explicit.search import explore
+from checker.explicit.steps import Steps
+from checker.explicit.symmetry import symmetry_of
+from spec.evaluate import Evaluator
+from spec.explore import explore as reference
+from spec.load import load_system, shipped
+from spec.script import start_state
+from spec.state import State
+from spec.system import System
+from tests.checker.symbolic_systems import shipped_system
+from tests.checker.symmetric_systems import Chance, zoo
+from tests.spec import permutations
+
+ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "tlc_counts.json").read_text())[
+    "raft.tla"
+]["rows"]
+NETWORKS = ("bag", "fifo", "set")
+STORAGES = ("buffered", "atomic")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
+        yield
+
+
+# ------------------------------------------------------------------------------------------ exact counts
+
+
+@pytest.mark.parametrize(("model", "row"), [("one_entry", ROWS[0]), ("no_entry", ROWS[1])])
+def test_ongaro_has_as_many_states_up_to_symmetry_as_tlc_counts(model: str, row: dict[str, Any]) -> None:
+    found = explore(shipped_system("ongaro", model), symmetry=True)
+    assert (found.distinct, found.depth, found.complete) == (row["distinct_symmetric"], row["depth"], True)
+
+
+def orbits(system: System, states: Iterable[State]) -> int:
+    """How many states there are up to symmetry, by brute force over all permutations."""
+    renamings = symmetry_of(system).renamings()
+    seen: set[State] = set()
+    count = 0
+    for state in states:
+        if state not in seen:
+            count += 1
+            seen.update(permutations.state(system, state, names) for names in renamings)
+    return count
+
+
+def levels_of_orbits(system: System, steps: int | None) -> list[int]:
+    """The orbits first reached by so many labels. All of an orbit is reached by as many labels as one of it, if the
+    initial state is symmetric."""
+    found = reference(Evaluator(system), max_steps=steps)
+    states = iter(found.states)  # in the order in which they were found
+    return [orbits(system, islice(states, size)) for size in found.levels]
+
+
+@pytest.mark.parametrize(
+    ("spec", "model", "steps"),
+    [
+        ("raft", "tiny", 12),
+        pytest.param("raft", "tiny", None, marks=pytest.mark.slow),
+        ("raft", "three", 5),
+        ("raft", "five", 2),
+        ("two_phase_commit", "three", None),
+        ("paxos", "two_proposers", 6),
+        ("chain_replication", "one_write", 8),
+        pytest.param("chain_replication", "one_write", None, marks=pytest.mark.slow),
+        ("chain_replication", "two_writes", 6),
+        ("lock_service", "three_clients", 7),
+    ],
+)
+def test_shipped_model_is_counted_up_to_symmetry(spec: str, model: str, steps: int | None) -> None:
+    system = shipped_system(spec, model)
+    for workers in (1, 2):
+        found = explore(system, max_steps=steps, workers=workers, symmetry=True)
+        assert found.symmetry.permutations > 1
+        assert found.levels == levels_of_orbits(system, steps)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_several_symmetric_sets_are_counted_up_to_all_of_their_permutations(network: str, storage: str) -> None:
+    system = zoo(network, storage)
+    found = explore(system, max_steps=4, symmetry=True)
+    assert [sort.name for sort in found.symmetry.sets] == ["Node", "Value"]
+    assert found.levels == levels_of_orbits(system, 4)
+
+
+# ---------------------------------------------------------------------------------------- canonical states
+
+
+def is_canonical(system: System, states: Iterable[State]) -> bool:
+    """Whether all permutations of each state have one canonical state, which is one of them."""
+    symmetry = symmetry_of(system)
+    steps = Steps(compiled(system, symmetry=symmetry))
+    encode, renamings = steps.layout.encode, symmetry.renamings()
+    for state in states:
+        alike = [encode(permutations.state(system, state, names)) for names in renamings]
+        found = {steps.canonical(words) for words in alike}
+        if len(found) != 1 or not found <= set(alike):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("table", [0, emit_renaming.SMALL_TABLE])
+def test_all_permutations_of_a_state_have_one_canonical_state(
+    network: str, storage: str, table: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tables of small values, and without any."""
+    monkeypatch.setattr(emit_renaming, "SMALL_TABLE", table)
+    system = zoo(network, storage)
+    assert is_canonical(system, Chance(system, 7).states(200))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("table", [0, emit_renaming.SMALL_TABLE])
+def test_debug_build_is_clean(network: str, table: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emit_renaming, "SMALL_TABLE", table)
+    monkeypatch.setenv(CHECKED_VARIABLE, "1")
+    system = zoo(network)
+    assert is_canonical(system, Chance(system, 8).states(100))
+    assert explore(system, max_steps=3, symmetry=True).levels == levels_of_orbits(system, 3)
+
+
+def test_row_beyond_a_table_of_permutations_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Tables.look_up
+    monkeypatch.setattr(Tables, "look_up", lambda self, code, table, at: right(self, code, table, code.add(at, at)))
+    monkeypatch.setenv(CHECKED_VARIABLE, "1")
+    system = zoo()
+    with pytest.raises(BrokenCode, match=r"a read of 1 bytes in (keys|rename)"):
+        is_canonical(system, Chance(system, 8).states(100))
+
+
+def forget(region: Region, which: int) -> None:
+    """The place keeps its bits when a state is permuted."""
+    for piece in region.names.pop(which).place.pieces:
+        region.rest[piece.word] |= ((1 << piece.width) - 1) << piece.shift
+
+
+@cache
+def pieces() -> tuple[tuple[str, int], ...]:
+    """Every place of the zoo's states that may name elements: its region, its number there."""
+    system = zoo()
+    found: list[tuple[str, int]] = []
+
+    class Spy(RenamingCode):
+        def emit(self) -> None:
+            regions = {"": self.common, **self.regions}
+            found.extend((name, i) for name, region in regions.items() for i in range(len(region.names)))
+            super().emit()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("checker.explicit.emit_symmetry.RenamingCode", Spy)
+        compiled(system, symmetry=symmetry_of(system))
+    return tuple(found)
+
+
+def test_every_kind_of_place_may_name_elements() -> None:
+    """Up, token, heard, holders, both of firsts; a node's nine, three on disk and in each of two records; a client's
+    two: the faults below leave out each of them once."""
+    named = [name for name, _ in pieces()]
+    assert (named.count(""), named.count("Node"), named.count("Client")) == (6, 9 + 3 * 3, 2)
+
+
+def planted(monkeypatch: pytest.MonkeyPatch, fault: Callable[[RenamingCode], None]) -> bool:
+    """Whether canonical states are right although something is wrong with how a state is permuted."""
+
+    class Faulty(RenamingCode):
+        def emit(self) -> None:
+            fault(self)
+            super().emit()
+
+    monkeypatch.setattr("checker.explicit.emit_symmetry.RenamingCode", Faulty)
+    system = zoo()
+    return is_canonical(system, Chance(system, 7).states(60))
+
+
+def test_the_planted_faults_below_are_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert planted(monkeypatch, lambda code: None)
+
+
+@pytest.mark.parametrize("first", [-1, pytest.param(0, marks=pytest.mark.slow)])
+def test_any_place_that_is_not_permuted_is_noticed(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one; slowly, each of them."""
+    for name, number in pieces()[first:]:
+
+        def fault(code: RenamingCode, name: str = name, number: int = number) -> None:
+            forget({"": code.common, **code.regions}[name], number)
+
+        assert not planted(monkeypatch, fault), (name, number)
+
+
+def test_payload_that_is_not_permuted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for which in range(3):
+        assert not planted(monkeypatch, lambda code, which=which: code.payloads["Note"].pop(which) and None)
+
+
+def test_records_that_are_not_there_are_not_permuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(code: RenamingCode) -> None:
+        region = code.regions["Node"]
+        region.names[:] = [replace(name, record=None) for name in region.names]
+
+    assert not planted(monkeypatch, fault)
+
+
+def test_key_that_tells_elements_apart_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = SymmetryCode._seen
+
+    def apart(code: SymmetryCode, writer: Any, names: Any, source: Any, element: Any, pending: Any) -> Any:
+        yield from mixed(code, writer, names, source, element, pending)
+        yield element
+
+    monkeypatch.setattr(SymmetryCode, "_seen", apart)
+    system = zoo()
+    assert not is_canonical(system, Chance(system, 7).states(60))
+
+
+# ---------------------------------------------------------------------------------------------- verdicts
+
+
+@pytest.mark.parametrize("mutant", sorted(path.stem for path in (shipped("raft").parent / "mutants").glob("*.spec")))
+def test_mutant_is_killed_by_a_run_as_short_as_without_symmetry(mutant: str) -> None:
+    system = load_system(shipped("raft"), mutant=mutant)
+    evaluator = Evaluator(system)
+    start, _ = start_state(evaluator)
+    steps = system.bounds.steps
+    plain, alike = (explore(system, start=start, max_steps=steps, symmetry=symmetry) for symmetry in (False, True))
+    assert plain.violation is not None
+    assert alike.violation is not None
+    assert alike.symmetry.permutations == 6
+    assert len(alike.violation.labels) == len(plain.violation.labels)
+    state = start
+    for label in alike.violation.labels:
+        before, state = state, evaluator.successor(state, label)
+    broken = (*evaluator.violated(state), *evaluator.violated_by_step(before, label, state))
+    assert alike.violation.property in broken
