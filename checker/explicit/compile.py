@@ -17,6 +17,7 @@ from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_symmetry import SymmetryCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
 from checker.explicit.errors import BrokenCode, NotEncodable
+from checker.explicit.every_order import in_every_order
 from checker.explicit.layout import Capacity, Layout
 from checker.explicit.llvm import VERSION, binding, ir
 from checker.explicit.shapes import count, shape_of
@@ -89,7 +90,7 @@ def most_successors(layout: Layout) -> int:
 def emit(layout: Layout, symmetry: Symmetry = NONE, *, checked: bool = False) -> tuple[str, Transitions]:
     """The IR as text. States are stored up to this symmetry."""
     module = CheckedModule("system") if checked else ir.Module("system")
-    transitions = Transitions(module, layout, most_successors(layout))
+    transitions = Transitions(module, layout, most_successors(layout), every_order=bool(symmetry))
     transitions.emit()
     emit_properties(module, transitions)
     if symmetry:
@@ -109,6 +110,7 @@ def compiled(
     """The system's machine code, from the cache if it is there. Without a ``capacity`` its states get the room that an
     earlier search needed. ``checked``: the debug build, whose functions raise BrokenCode; by default if the environment
     asks for it. Raises NotEncodable."""
+    system = in_every_order(system) if symmetry else system
     checked = bool(os.environ.get(CHECKED_VARIABLE)) if checked is None else checked
     started = time.monotonic()
     machine, target = _machine()

@@ -5,8 +5,9 @@ The first event in program order wins because the code runs in that order: a cut
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, known, number, register
 from checker.explicit.emit_expressions import Expressions
@@ -44,6 +45,11 @@ from spec.sorts import (
     Sort,
 )
 from spec.system import Storage
+from spec.type_loops import is_symmetric
+
+Round = TypeVar("Round")
+GOES_ON = number(1 << 32)
+"""More than any number of a cut."""
 
 SLOTS, COPIES, PENDING, SENDS = range(4)
 CAPACITIES = ("slots", "copies", "pending", "sends")
@@ -127,8 +133,9 @@ def _most_elements(sort: Sort, limit: int) -> int:
 class Running:
     """A transition while it runs: ``rule`` is its name in the counts of cuts."""
 
-    def __init__(self, frame: Frame, rule: str, cuts: Cuts, exits: Exits) -> None:
+    def __init__(self, frame: Frame, rule: str, cuts: Cuts, exits: Exits, *, every_order: bool = False) -> None:
         self.frame, self.rule, self.cuts, self.exits = frame, rule, cuts, exits
+        self.every_order = every_order  # a failure in one round of a symmetric loop counts before any other's end
         self.code, self.layout, self.access = frame.code, frame.layout, frame.pool_access
         self.expressions = Expressions(frame)
         code = self.code
@@ -185,7 +192,7 @@ class Running:
                     self.frame.local[name] = element
                     self.block(body)
 
-                expressions.each(domain, round_)
+                self._rounds(is_symmetric(domain.sort), lambda body: expressions.each(domain, body), round_)
             case nodes.Send():
                 self._send(statement)
             case nodes.Fsync():
@@ -199,6 +206,52 @@ class Running:
                 for argument in arguments:  # shown in traces only, but it may fail
                     if not isinstance(self._local_message(argument), Message):
                         expressions.value(argument)
+
+    def _rounds(
+        self, symmetric: bool, each: Callable[[Callable[[Round], None]], None], body: Callable[[Round], None]
+    ) -> None:
+        """A loop. If every order of its rounds counts, one that is cut or not enabled ends the transition only after
+        the others, of which one may fail."""
+        if not (self.every_order and symmetric):
+            each(body)
+            return
+        code, exits = self.code, self.exits
+        stopped = code.cell(I64)  # 0: not enabled, otherwise a cut's number + 1, or that nothing has stopped it
+        code.put(stopped, GOES_ON)
+        cutting: list[Any] = []  # the blocks of rounds that may be cut
+
+        def stop(how: Ssa, following: Any) -> None:
+            earlier = code.get(stopped, I64)
+            code.put(stopped, code.select(code.is_less(how, earlier), how, earlier))
+            code.b.branch(following)
+
+        def round_(element: Round) -> None:
+            following, none, cut = (code.block() for _ in range(3))
+            number_of_cut = ir.IRBuilder(cut).phi(I64)
+            self.exits = replace(exits, none=none, cut=number_of_cut)
+            body(element)
+            self.exits = exits
+            code.b.branch(following)
+            code.b.position_at_end(none)
+            stop(number(0), following)
+            code.b.position_at_end(cut)
+            if number_of_cut.incomings:
+                cutting.append(cut)
+                stop(code.add(number_of_cut, number(1)), following)
+            else:
+                cut.instructions.remove(number_of_cut)
+                code.b.unreachable()
+            code.b.position_at_end(following)
+
+        each(round_)
+        how = code.get(stopped, I64)
+        code.leave_if(code.is_equal(how, number(0)), exits.none)
+        if cutting:
+            number_ = code.sub(how, number(1))
+            here, rest = code.b.block, code.block()
+            code.b.cbranch(code.is_equal(how, GOES_ON), rest, exits.cut.parent)
+            exits.cut.add_incoming(number_, here)
+            code.b.position_at_end(rest)
 
     def _local_message(self, node: nodes.Expr) -> object:
         return self.frame.local.get(node.name) if isinstance(node, nodes.Local) else None
@@ -279,14 +332,22 @@ class Running:
                 if element != NEVER and not within(element, shape_of(of)):
                     last = code.sub(length, number(1))
                     code.for_range(number(0), last, lambda i: self._check(element_of(code, value, i), of, what))
-            case Map(_, key, _), MapSort(_, of):
+            case Map(_, key, _), MapSort(keys, of):
                 last = number(count(key) - 1)
-                code.for_range(number(0), last, lambda i: self._check(element_of(code, value, i), of, what))
+                self._rounds(
+                    is_symmetric(keys),
+                    lambda body: code.for_range(number(0), last, body) and None,
+                    lambda i: self._check(element_of(code, value, i), of, what),
+                )
             case Set(mask, element), SetSort(of):
                 good = converted(code, converted(code, value, shape_of(sort)), SetShape(element))
                 assert isinstance(good, Set)
                 bad = code.b.xor(mask, good.mask)  # the least element out of the sort decides
-                code.for_ones(bad, lambda i: self._check(at_position(code, i, element), of, what))
+                self._rounds(
+                    is_symmetric(of),
+                    lambda body: code.for_ones(bad, body),
+                    lambda i: self._check(at_position(code, i, element), of, what),
+                )
             case _:
                 self.expressions.fail_unless(lies_in(code, value, shape_of(sort)))
 

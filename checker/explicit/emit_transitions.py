@@ -67,9 +67,11 @@ class _Arguments:
 class Transitions:
     """Emits the transitions of one system into a module."""
 
-    def __init__(self, module: Any, layout: Layout, most: int) -> None:
-        """``most``: how many successors a state can have; the caller has room for so many."""
+    def __init__(self, module: Any, layout: Layout, most: int, *, every_order: bool = False) -> None:
+        """``most``: how many successors a state can have; the caller has room for so many. ``every_order``: a loop over
+        a symmetric set fails if one of its rounds does, in whatever order they are."""
         self.module, self.layout, self.system, self.most = module, layout, layout.system, most
+        self.every_order = every_order
         self.pool = Pool(module, layout, self._most_sends())
         self.cuts = Cuts()
         self.budgets = {rule: i for i, (rule, _) in enumerate(layout.budgets)}
@@ -185,7 +187,7 @@ class Transitions:
             size = number(count(shape))
             frame.local[parameter.name] = at_position(code, code.b.urem(choice, size), shape)
             choice = code.b.udiv(choice, size)
-        running = Running(frame, rule.name, self.cuts, exits)
+        running = Running(frame, rule.name, self.cuts, exits, every_order=self.every_order)
         running.block(rule.body)
         slot = given.choice if rule.message is not None else None
         self._finish(running, given, slot, budget, mentions(rule.body, nodes.EndRecord))
@@ -359,7 +361,7 @@ class Transitions:
         exits = self._exits(code, given.context)
         frame = Frame(code, self.layout, given.state, lambda: given.pool, self.pool, exits.error)
         budget = self._spend(code, given.state, rule, exits)
-        running = Running(frame, rule, self.cuts, exits)
+        running = Running(frame, rule, self.cuts, exits, every_order=self.every_order)
         if kind is not None:
             frame.own = self._own(code, kind, given.local)
         return running, given, budget
@@ -448,7 +450,7 @@ class Transitions:
         frame.own = self._own(code, kind, given.local)
         frame.local["self"] = at_position(code, given.local, shape_of(kind.kind.sort))
         frame.changing(assigned(kind.kind.on_flush))
-        running = Running(frame, "flush", self.cuts, exits)
+        running = Running(frame, "flush", self.cuts, exits, every_order=self.every_order)
         running.block(kind.kind.on_flush)
         self._finish(running, given, None, None, mentions(kind.kind.on_flush, nodes.EndRecord))
         return code.function

@@ -29,3 +29,7 @@ class BrokenCode(ExplicitError):
 
 class Disagreement(ExplicitError):
     """The evaluator does not confirm what the compiled code found: a defect of one of the two."""
+
+
+class OrderMatters(Disagreement):
+    """An evaluation fails for some orders of a symmetric set's elements, and not for the order in which they stand."""

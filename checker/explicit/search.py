@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checker.explicit.cache import remember_capacity
-from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable, NotPermutable
+from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable, NotPermutable, OrderMatters
 from checker.explicit.layout import Capacity
 from checker.explicit.symmetry import NONE, Symmetry, symmetry_of
 from spec.evaluate import Evaluator
@@ -134,6 +134,11 @@ def explore(
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only)
                 found = _searched(levels, first, max_steps)
+        except OrderMatters:
+            if not alike:
+                raise
+            alike = alike.without("an evaluation fails for some orders of its elements only")
+            continue
         except NotPermutable as reason:
             alike = alike.without(str(reason))
             continue

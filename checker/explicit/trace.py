@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checker.explicit.errors import Disagreement
+from checker.explicit.errors import Disagreement, OrderMatters
 from checker.explicit.steps import Steps, Words
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
@@ -88,7 +88,7 @@ class Confirmation:
             return error
         except (Cut, NotEnabled):
             pass
-        raise Disagreement(f"the evaluator can evaluate {label}")
+        raise OrderMatters(f"the evaluator can evaluate {label}")
 
     def property_failure(self, state: State) -> EvaluationError:
         """The error of a goal's or an invariant's evaluation."""
@@ -98,11 +98,11 @@ class Confirmation:
             self.evaluator.violated(state)
         except EvaluationError as error:
             return error
-        raise Disagreement("the evaluator can evaluate the properties of a state")
+        raise OrderMatters("the evaluator can evaluate the properties of a state")
 
     def step_failure(self, before: State, label: Label, after: State) -> EvaluationError:
         try:
             self.evaluator.violated_by_step(before, label, after)
         except EvaluationError as error:
             return error
-        raise Disagreement(f"the evaluator can evaluate the action invariants of {label}")
+        raise OrderMatters(f"the evaluator can evaluate the action invariants of {label}")
