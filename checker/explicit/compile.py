@@ -14,6 +14,7 @@ from checker.explicit.cache import cache_folder, read, remembered_capacity, writ
 from checker.explicit.emit_checks import CheckedModule
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
+from checker.explicit.emit_sorted import SortedCode
 from checker.explicit.emit_symmetry import SymmetryCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
 from checker.explicit.errors import BrokenCode, NotEncodable
@@ -41,8 +42,10 @@ class Compiled:
     most: int
     cuts: tuple[str, ...]
     kinds: tuple[str, ...]  # the rule of each label kind
+    fingerprints: bool
     cached: bool
     seconds: dict[str, float]
+    key: str = ""  # tells this code from any other
     capacity_path: Path | None = None
     functions: dict[str, Any] = field(default_factory=dict)
     engine: Any = None
@@ -61,6 +64,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "absorb": (None, (_POINTER, _POINTER, _NUMBER)),
     "rehash": (None, (_POINTER, _POINTER, _NUMBER)),
     "recall": (None, (_POINTER,)),
+    "itemise": (None, (_POINTER, _NUMBER, _POINTER)),
+    "sift": (None, (_POINTER, _NUMBER, _POINTER, _NUMBER)),
+    "gather": (_NUMBER, (_POINTER, _NUMBER, _POINTER, _POINTER, _POINTER, _POINTER)),
     "hash_of": (_NUMBER, (_POINTER,)),
     "fire_all": (_NUMBER, (_POINTER, _POINTER)),
     "see_invariants": (_NUMBER, (_POINTER,)),
@@ -87,7 +93,9 @@ def most_successors(layout: Layout) -> int:
     return max(1, total)
 
 
-def emit(layout: Layout, symmetry: Symmetry = NONE, *, checked: bool = False) -> tuple[str, Transitions]:
+def emit(
+    layout: Layout, symmetry: Symmetry = NONE, *, fingerprints: bool = False, checked: bool = False
+) -> tuple[str, Transitions]:
     """The IR as text. States are stored up to this symmetry."""
     module = CheckedModule("system") if checked else ir.Module("system")
     transitions = Transitions(module, layout, most_successors(layout), every_order=bool(symmetry))
@@ -95,7 +103,8 @@ def emit(layout: Layout, symmetry: Symmetry = NONE, *, checked: bool = False) ->
     emit_properties(module, transitions)
     if symmetry:
         SymmetryCode(module, layout, transitions.pool, symmetry).emit()
-    SearchCode(module, layout, transitions.most).emit()
+    SearchCode(module, layout, transitions.most, fingerprints).emit()
+    SortedCode(module, layout.words).emit()
     return str(module), transitions
 
 
@@ -105,25 +114,28 @@ def compiled(
     cache: Path | None = None,
     symmetry: Symmetry = NONE,
     *,
+    fingerprints: bool = False,
     checked: bool | None = None,
 ) -> Compiled:
     """The system's machine code, from the cache if it is there. Without a ``capacity`` its states get the room that an
-    earlier search needed. ``checked``: the debug build, whose functions raise BrokenCode; by default if the environment
-    asks for it. Raises NotEncodable."""
+    earlier search needed. ``fingerprints``: states are told apart by their hashes. ``checked``: the debug build, whose
+    functions raise BrokenCode; by default if the environment asks for it. Raises NotEncodable."""
     system = in_every_order(system) if symmetry else system
     checked = bool(os.environ.get(CHECKED_VARIABLE)) if checked is None else checked
     started = time.monotonic()
     machine, target = _machine()
     folder = cache_folder() if cache is None else cache
     layout = Layout(system, capacity)
-    text, transitions = emit(layout, symmetry, checked=checked)
-    path = None if folder is None else folder / f"{_key(text, machine)}.o"
+    text, transitions = emit(layout, symmetry, fingerprints=fingerprints, checked=checked)
+    key = _key(text, machine)
+    path = None if folder is None else folder / f"{key}.o"
     capacity_path = None if path is None else path.with_suffix(".room")
     needed = remembered_capacity(capacity_path) if capacity is None and capacity_path is not None else None
     if needed is not None and folder is not None:
         layout = Layout(system, needed)
-        text, transitions = emit(layout, symmetry, checked=checked)
-        path = folder / f"{_key(text, machine)}.o"
+        text, transitions = emit(layout, symmetry, fingerprints=fingerprints, checked=checked)
+        key = _key(text, machine)
+        path = folder / f"{key}.o"
     emitted = time.monotonic()
     found = read(path)
     code = _optimised(text, machine, target, 1 if checked else 2) if found is None else found
@@ -131,16 +143,17 @@ def compiled(
     engine = _load(code, target)
     if found is None and path is not None:
         write(path, code)
-    functions = {}
+    functions: dict[str, Any] = {"compare_items": engine.get_function_address("compare_items")}
     for name, (result, arguments) in _SIGNATURES.items():
         functions[name] = ctypes.CFUNCTYPE(result, *arguments)(engine.get_function_address(name))
     if checked:
         take_fault = ctypes.CFUNCTYPE(_NUMBER)(engine.get_function_address("take_fault"))
-        functions = {name: _watched(f, take_fault, transitions.module.names) for name, f in functions.items()}
+        faults = transitions.module.names
+        functions = {n: _watched(f, take_fault, faults) if callable(f) else f for n, f in functions.items()}
     kinds = tuple(name for _, name in sorted((n, name) for name, ns in transitions.numbers.items() for n in ns))
     seconds = {"emit": emitted - started, "build": built - emitted, "load": time.monotonic() - built}
-    cuts = tuple(transitions.cuts.numbers)
-    return Compiled(layout, transitions.most, cuts, kinds, found is not None, seconds, capacity_path, functions, engine)
+    cuts, cached, most = tuple(transitions.cuts.numbers), found is not None, transitions.most
+    return Compiled(layout, most, cuts, kinds, fingerprints, cached, seconds, key, capacity_path, functions, engine)
 
 
 def _watched(function: Any, take_fault: Any, names: list[str]) -> Any:

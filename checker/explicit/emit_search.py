@@ -56,6 +56,8 @@ class Word(IntEnum):
     GOALS = 23  # those not yet reached
     FOUND = 24  # by ``check``: mask of broken invariants or reached goals
     HASHES = 25  # pointer to room for the hash and the parent of each record in the buffer
+    LEVEL = 26  # pointer to where state 0 would be, for those from CURSOR to END
+    FINGERPRINTS = 27  # pointer to the hashes of all states, if these alone are compared
 
 
 class Returned(IntEnum):
@@ -73,8 +75,8 @@ class SearchCode:
     """Emits the search's functions into a module that has ``successors``, the properties and, if states are stored up
     to symmetry, ``canonical``. ``most``: how many successors a state can have."""
 
-    def __init__(self, module: Any, layout: Layout, most: int) -> None:
-        self.module, self.layout, self.most = module, layout, most
+    def __init__(self, module: Any, layout: Layout, most: int, fingerprints: bool) -> None:
+        self.module, self.layout, self.most, self.fingerprints = module, layout, most, fingerprints
         self.words = layout.words
 
     def emit(self) -> None:
@@ -100,8 +102,8 @@ class SearchCode:
     def _pointer(self, code: Code, worker: Ssa, word: int) -> Ssa:
         return code.b.inttoptr(code.word(worker, word), POINTER)
 
-    def _state(self, code: Code, worker: Ssa, index: Ssa) -> Ssa:
-        return code.at(self._pointer(code, worker, Word.STATES), code.mul(index, number(self.words)))
+    def _state(self, code: Code, worker: Ssa, index: Ssa, where: Word = Word.LEVEL) -> Ssa:
+        return code.at(self._pointer(code, worker, where), code.mul(index, number(self.words)))
 
     def _add(self, code: Code, pointer: Ssa, word: Ssa | int, more: Ssa) -> None:
         code.put_word(pointer, word, code.add(code.word(pointer, word), more))
@@ -142,11 +144,14 @@ class SearchCode:
 
     def _expect_state(self, code: Code, worker: Ssa, h: Ssa) -> None:
         """Asks for the state that the slot of a hash names: mostly it is the same state, and must be compared."""
-        table, store = self._pointer(code, worker, Word.TABLE), self._pointer(code, worker, Word.STATES)
+        table = self._pointer(code, worker, Word.TABLE)
         entry = code.low_bits(code.word(table, self._slot(code, worker, code.b.lshr(h, number(32)))), 32)
         free = code.is_equal(entry, number(0))
         index = code.select(free, number(0), code.b.sub(entry, number(1)))
-        state = code.at(store, code.mul(index, number(self.words)))
+        if self.fingerprints:
+            self._prefetch(code, code.at(self._pointer(code, worker, Word.FINGERPRINTS), index))
+            return
+        state = self._state(code, worker, index, Word.STATES)
         self._prefetch(code, state)
         if self.words > 1:
             self._prefetch(code, code.at(state, self.words - 1))
@@ -158,7 +163,6 @@ class SearchCode:
         code = self._function("insert", ir.VoidType(), POINTER, POINTER, I64, I64)
         worker, state, h, parent = code.function.args
         table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
-        store = self._pointer(code, worker, Word.STATES)
         tag = code.b.lshr(h, number(32))
         probe, free, taken, same_tag, following, done = (code.block() for _ in range(6))
         first = self._slot(code, worker, tag)
@@ -175,11 +179,7 @@ class SearchCode:
 
         code.b.position_at_end(same_tag)
         index = code.b.sub(code.low_bits(entry, 32), number(1))
-        other = code.at(store, code.mul(index, number(self.words)))
-        difference: Ssa = number(0)
-        for word in range(self.words):
-            difference = code.either(difference, code.b.xor(code.word(other, word), code.word(state, word)))
-        code.b.cbranch(code.is_equal(difference, number(0)), done, following)
+        code.b.cbranch(self._is_there(code, worker, index, state, h), done, following)
 
         code.b.position_at_end(following)
         at.add_incoming(code.both(code.add(at, number(1)), mask), following)
@@ -187,7 +187,9 @@ class SearchCode:
 
         code.b.position_at_end(free)
         count = code.word(worker, Word.COUNT)
-        code.copy(code.at(store, code.mul(count, number(self.words))), state, self.words)
+        code.copy(self._state(code, worker, count, Word.STATES), state, self.words)
+        if self.fingerprints:
+            code.put_word(self._pointer(code, worker, Word.FINGERPRINTS), count, h)
         parents = self._pointer(code, worker, Word.PARENTS)
         code.put(code.at(parents, count, I32), code.resize(parent, I32))
         new_count = code.add(count, number(1))
@@ -197,6 +199,16 @@ class SearchCode:
         code.b.position_at_end(done)
         code.b.ret_void()
         code.finish()
+
+    def _is_there(self, code: Code, worker: Ssa, index: Ssa, state: Ssa, h: Ssa) -> Ssa:
+        """Whether a stored state is this one; by fingerprints: whether it has the same hash."""
+        if self.fingerprints:
+            return code.is_equal(code.word(self._pointer(code, worker, Word.FINGERPRINTS), index), h)
+        other = self._state(code, worker, index, Word.STATES)
+        difference: Ssa = number(0)
+        for word in range(self.words):
+            difference = code.either(difference, code.b.xor(code.word(other, word), code.word(state, word)))
+        return code.is_equal(difference, number(0))
 
     def _rehash(self) -> None:
         """(worker, old table, its size): fills an empty table from an old one. No state is looked at: an entry's tag
@@ -219,7 +231,7 @@ class SearchCode:
         (worker,) = code.function.args
 
         def put(i: Ssa) -> None:
-            tag = code.b.lshr(self._call(code, "hash", self._state(code, worker, i)), number(32))
+            tag = code.b.lshr(self._call(code, "hash", self._state(code, worker, i, Word.STATES)), number(32))
             self._put_entry(code, worker, code.either(code.shift_left(tag, number(32)), code.add(i, number(1))))
 
         code.for_range(number(0), code.sub(code.word(worker, Word.COUNT), number(1)), put)

@@ -33,3 +33,7 @@ class Disagreement(ExplicitError):
 
 class OrderMatters(Disagreement):
     """An evaluation fails for some orders of a symmetric set's elements, and not for the order in which they stand."""
+
+
+class TooLittleMemory(ExplicitError):
+    """The memory that a search was given does not suffice to begin with."""

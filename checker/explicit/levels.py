@@ -8,14 +8,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_search import Returned, Word
+from checker.explicit.disk import Disk
+from checker.explicit.emit_search import Returned, Word, batch_room
 from checker.explicit.emit_statements import CAPACITIES
 from checker.explicit.emit_transitions import COUNTERS, LABEL
 from checker.explicit.errors import DoesNotFit
-from checker.explicit.search import Clock, Explored, Now
+from checker.explicit.search import UNLIMITED, Clock, Explored, Now, Room
 from checker.explicit.steps import Steps
 from checker.explicit.store import Worker
 from checker.explicit.trace import Confirmation
+from checker.explicit.visited import Fingerprints, OverBudget, Visited
 from spec.evaluate import EvaluationError, Evaluator
 from spec.explore import Violation
 from spec.state import Label, State
@@ -41,17 +43,28 @@ class Levels:
     """The state of one search. ``current``: how many states the level has."""
 
     def __init__(
-        self, code: Compiled, evaluator: Evaluator, workers: int, memory: ExitStack, clock: Clock, only: str | None
+        self,
+        code: Compiled,
+        evaluator: Evaluator,
+        workers: int,
+        memory: ExitStack,
+        clock: Clock,
+        only: str | None,
+        first: State,
+        room: Room = UNLIMITED,
     ) -> None:
-        self.code, self.evaluator, self.clock = code, evaluator, clock
-        self.system = evaluator.system
+        self.code, self.evaluator, self.clock, self.room = code, evaluator, clock, room
+        self.system, self.first = evaluator.system, first
         self.found = Explored(workers=workers)
         self.stop = False
         # Also for one worker: no signal may interrupt the code that moves a store to where there is more room.
         self.pool = memory.enter_context(ThreadPoolExecutor(workers))
-        self.workers = [memory.enter_context(Worker(code, i, workers)) for i in range(workers)]
+        share = None if room.memory is None else room.memory // workers
+        self.workers = [memory.enter_context(Worker(code, i, workers, share)) for i in range(workers)]
+        self.disk = Disk(self, memory)
         self.confirmation = Confirmation(evaluator, Steps(code))
         self.goals = (1 << len(self.system.sometimes)) - 1
+        self.reached: dict[str, tuple[int, int]] = {}  # goals, and the state that reached each
         self.deadlock: tuple[int, int] | None = None
         self.starts = [0] * workers
         self.expanding = False  # else the cursors are on states that are being checked
@@ -60,11 +73,11 @@ class Levels:
             worker.block[Word.INVARIANTS] = _mask(self.system.invariants, only)
             worker.block[Word.QUANTUM] = QUANTUM
 
-    def begin(self, first: State) -> None:
-        self.first = first
-        words = self.confirmation.steps.canonical(self.code.layout.encode(first))
+    def begin(self) -> None:
+        words = self.confirmation.steps.canonical(self.code.layout.encode(self.first))
         for worker in self.workers:
             worker.put(words)
+            worker.visited.begin_level(0)
 
     @property
     def current(self) -> int:
@@ -88,11 +101,15 @@ class Levels:
                 worker.event = None
         for goal, (index, owner) in sorted(reached.items()):
             name = self.system.sometimes[goal].name
-            labels, state = self._run_to(index, owner)
-            self.confirmation.reached(state, name)
-            self.found.reached[name] = labels
-            self.goals &= ~(1 << goal)
+            self.reach(name, (index, owner))
         return self._ended(events)
+
+    def reach(self, name: str, place: tuple[int, int]) -> None:
+        """Notes the state that reaches a goal."""
+        labels, state = self._run_to(*place)
+        self.confirmation.reached(state, name)
+        self.found.reached[name], self.reached[name] = labels, place
+        self.goals &= ~(1 << [goal.name for goal in self.system.sometimes].index(name))
 
     def _check(self, i: int) -> None:
         worker = self.workers[i]
@@ -118,27 +135,41 @@ class Levels:
                 return
 
     def expand(self) -> bool:
-        """Finds the next level; whether an evaluation failed or an action invariant is broken on the way."""
+        """Finds the next level; whether an evaluation failed or an action invariant is broken on the way. Where memory
+        does not suffice for it, it is begun again on disk."""
         ends = [worker.count for worker in self.workers]
-        for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
-            worker.block[Word.CURSOR], worker.block[Word.END] = start, end
-            worker.running = True
-        self.expanding = True
-        while any(worker.running for worker in self.workers):
-            self._all(self._expand)
-            if len(self.workers) > 1:
-                self._all(self._absorb)
+        before = [worker.counters() for worker in self.workers]
+        try:
+            self._expand_level(ends)
+        except OverBudget:
+            self.disk.take_over(ends, before)
+            self._expand_level(ends)
         self.starts, self.expanding = ends, False
         events = []
         for i, worker in enumerate(self.workers):
             block = worker.block
+            worker.visited.begin_level(self.starts[i])
             if block[Word.BROKEN]:
                 mask = max(0, block[Word.BROKEN])
                 events.append(_Event(block[Word.BROKEN_AT], i, mask, block[Word.BROKEN_LABEL], True))
             if worker.failed is not None:
                 events.append(_Event(worker.failed[0], i, 0, worker.failed[1], False))
-        self._note_deadlock()
+        self.note_deadlock()
         return self._ended(events)
+
+    def _expand_level(self, ends: list[int]) -> None:
+        for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
+            worker.block[Word.CURSOR], worker.block[Word.END] = start, end
+            worker.running, worker.failed = True, None
+        self.expanding = True
+        while any(worker.running for worker in self.workers):
+            self._all(self._expand)
+            if len(self.workers) > 1:
+                self._all(self._absorb)
+        self._all(self._settle)
+
+    def _settle(self, i: int) -> None:
+        self.workers[i].visited.settle()
 
     def _expand(self, i: int) -> None:
         worker = self.workers[i]
@@ -151,7 +182,7 @@ class Levels:
                     if self.stop:
                         return
                 case Returned.NEEDS_ROOM:
-                    worker.make_room(max(self.code.most, worker.count))
+                    worker.make_room(batch_room(self.code.most))
                 case Returned.BOX_FULL:
                     return
                 case Returned.ERROR:  # the level is finished all the same: counts do not depend on the workers
@@ -185,25 +216,33 @@ class Levels:
 
     # ------------------------------------------------------------------------------------- what was found
 
-    def _chain(self, index: int, owner: int) -> list[tuple[int, ...]]:
-        """The stored states from the first one to this."""
+    def _chain(self, index: int, owner: int) -> list[tuple[Visited, int]]:
+        """Where the states from the first one to this are."""
         chain = []
         at: int | None = index * len(self.workers) + owner
         while at is not None:
-            worker = self.workers[at % len(self.workers)]
-            chain.append(worker.state(at // len(self.workers)))
-            at = worker.parent(at // len(self.workers))
+            place = self.workers[at % len(self.workers)].visited, at // len(self.workers)
+            chain.append(place)
+            at = place[0].parent(place[1])
         return chain[::-1]
 
     def _run_to(self, index: int, owner: int) -> tuple[tuple[Label, ...], State]:
-        return self.confirmation.run(self.first, self._chain(index, owner))
+        chain = self._chain(index, owner)
+        states = [visited.state(at) for visited, at in chain]
+        whole = [state for state in states if state is not None]
+        if len(whole) == len(states):
+            return self.confirmation.run(self.first, whole)
+        hashes = [visited.fingerprint(at) for visited, at in chain if isinstance(visited, Fingerprints)]
+        return self.confirmation.run_by_hash(self.first, hashes)
 
-    def _note_deadlock(self) -> None:
+    def note_deadlock(self) -> None:
+        """Looks for the first state without any label, once."""
         if self.found.deadlock is not None:
             return
         stuck = [(worker.block[Word.DEADLOCK], i) for i, worker in enumerate(self.workers)]
         first = min((place for place in stuck if place[0] >= 0), default=None)
         if first is not None:
+            self.deadlock = first
             self.found.deadlock, state = self._run_to(*first)
             self.evaluator.tally.cuts = {}
             assert not self.evaluator.transitions(state), "the evaluator finds a label where the search found none"
@@ -255,6 +294,7 @@ class Levels:
             for i, name in enumerate(self.code.cuts):
                 if worker.context[COUNTERS + i]:
                     found.cuts[name] = found.cuts.get(name, 0) + worker.context[COUNTERS + i]
+        found.on_disk = self.disk.used
         found.bytes_per_state = round(sum(worker.bytes for worker in self.workers) / max(1, found.distinct))
 
     def now(self, seconds: float) -> Now:

@@ -26,7 +26,25 @@ from spec.state import Label, State
 from spec.system import System
 
 if TYPE_CHECKING:
+    from checker.explicit.checkpoint import Saved
     from checker.explicit.levels import Levels
+
+INTERVAL = 30.0
+"""Seconds between two checkpoints, at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """``memory``: bytes for states, ``None``: all there is. ``checkpoint``: the folder to leave checkpoints in;
+    ``recover``: one to go on from. ``interval``: seconds from one checkpoint to the next, at the least."""
+
+    memory: int | None = None
+    checkpoint: Path | None = None
+    recover: Path | None = None
+    interval: float = INTERVAL
+
+
+UNLIMITED = Room()
 
 
 class Stopped(Enum):
@@ -79,6 +97,14 @@ class Explored:
     bytes_per_state: int = 0
     capacity: Capacity = field(default_factory=Capacity)
     symmetry: Symmetry = NONE
+    on_disk: bool = False
+    reason: str = ""  # why memory was out
+    fingerprints: bool = False
+
+    @property
+    def collision_probability(self) -> float | None:
+        """As TLC calculates it, optimistically: that two states had one fingerprint and the second went unseen."""
+        return self.distinct * max(0, self.generated - self.distinct) / 2.0**64 if self.fingerprints else None
 
     @property
     def queue(self) -> int:
@@ -107,13 +133,19 @@ def explore(
     progress: Progress | None = None,
     capacity: Capacity | None = None,
     cache: Path | None = None,
+    room: Room = UNLIMITED,
+    fingerprints: bool = False,
     symmetry: bool = False,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
-    seconds. ``only``: heed this one property. ``progress`` is called once a second. ``symmetry``: of states that are
-    alike but for a permutation of symmetric sets only one is stored, so far as the system allows it. KeyboardInterrupt
-    ends the search with what it has found so far. Raises NotEncodable for a spec that this engine cannot compile,
-    Disagreement if the evaluator does not confirm what was found."""
+    seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
+    and where the search leaves checkpoints. ``fingerprints``: states are told apart by their hashes. ``symmetry``: of
+    states that are alike but for a permutation of symmetric sets only one is stored, so far as the system allows it.
+
+    KeyboardInterrupt ends the search with what it has found so far. Raises NotEncodable for a spec that this engine
+    cannot compile, Disagreement if the evaluator does not confirm what was found, TooLittleMemory, CheckpointError,
+    OSError."""
+    from checker.explicit.checkpoint import load
     from checker.explicit.compile import compiled
     from checker.explicit.levels import Levels
 
@@ -121,19 +153,22 @@ def explore(
     evaluator = Evaluator(system)
     first = evaluator.initial_states()[0] if start is None else start
     clock = Clock(timeout, progress)
-    room = capacity
+    saved = None if room.recover is None else load(room.recover)
+    if saved is not None:
+        capacity, workers = saved.capacity, len(saved.workers)
+    states = capacity
     asked: Path | None = None  # where to remember how much room was needed
     seconds: dict[str, float] = {}
     alike = symmetry_of(system) if symmetry else NONE
     while True:
         try:
-            code = compiled(system, room, cache, alike)
-            asked = code.capacity_path if room is None else asked
-            room = code.layout.capacity
+            code = compiled(system, states, cache, alike, fingerprints=fingerprints)
+            asked = code.capacity_path if states is None else asked
+            states = code.layout.capacity
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
-                levels = Levels(code, evaluator, workers, memory, clock, only)
-                found = _searched(levels, first, max_steps)
+                levels = Levels(code, evaluator, workers, memory, clock, only, first, room)
+                found = _searched(levels, max_steps, saved)
         except OrderMatters:
             if not alike:
                 raise
@@ -143,21 +178,25 @@ def explore(
             alike = alike.without(str(reason))
             continue
         except DoesNotFit as full:
-            assert room is not None
-            room = room.grown(full.what)
+            assert states is not None
+            states, saved = states.grown(full.what), None  # what was saved has too little room
             continue
         found.seconds = {**seconds, **found.seconds}
-        if asked is not None and room != Capacity():
-            remember_capacity(asked, room)
-        found.capacity, found.cached, found.symmetry = room, code.cached, alike
+        if asked is not None and states != Capacity():
+            remember_capacity(asked, states)
+        found.capacity, found.cached, found.symmetry = states, code.cached, alike
+        found.fingerprints = fingerprints
         return found
 
 
-def _searched(levels: Levels, first: State, max_steps: int | None) -> Explored:
+def _searched(levels: Levels, max_steps: int | None, saved: Saved | None) -> Explored:
     began = time.monotonic()
     found = levels.found
     try:
-        levels.begin(first)
+        if saved is None:
+            levels.begin()
+        else:
+            levels.disk.take_up(saved)
         while levels.current:
             found.levels.append(levels.current)
             if levels.check():
@@ -166,14 +205,15 @@ def _searched(levels: Levels, first: State, max_steps: int | None) -> Explored:
                 break
             if levels.expand():
                 break
+            levels.disk.leave_checkpoint()
         else:
             found.complete = True
     except OutOfTime:
         found.stopped = Stopped.TIME
     except KeyboardInterrupt:
         found.stopped = Stopped.INTERRUPTED
-    except MemoryError:
-        found.stopped = Stopped.MEMORY
+    except MemoryError as full:
+        found.stopped, found.reason = Stopped.MEMORY, str(full)
     levels.sum_up()
     found.seconds["search"] = time.monotonic() - began
     return found
@@ -211,6 +251,7 @@ __all__ = [
     "NotEncodable",
     "Now",
     "Progress",
+    "Room",
     "Stopped",
     "available",
     "explore",

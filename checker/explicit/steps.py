@@ -93,6 +93,10 @@ class Steps:
         self.compiled.make_canonical(ctypes.addressof(self._state))
         return tuple(self._state)
 
+    def hash_of(self, words: Words) -> int:
+        self._state[:] = list(words)
+        return int(self.compiled.hash_of(ctypes.addressof(self._state)))
+
     # -------------------------------------------------------------------------------------- properties
 
     def broken(self, words: Words) -> list[str] | None:

@@ -1,23 +1,33 @@
-"""The memory of one worker: its store of states, visited set, parents and outboxes, grown between rounds.
-
-The compiled code never allocates; it says that it needs room and is called again.
-"""
+"""One worker of a search: what the compiled code knows of it, and the boxes for what it finds of others' states."""
 
 from __future__ import annotations
 
 import ctypes
-from ctypes import Array, c_int64, c_uint32
+from ctypes import Array, c_int64
+from dataclasses import dataclass
+from pathlib import Path
 
 from checker.explicit.compile import Compiled
 from checker.explicit.emit_search import NO_PARENT, Word, batch_room
-from checker.explicit.memory import Block, physical
+from checker.explicit.errors import TooLittleMemory
+from checker.explicit.visited import Fingerprints, InMemory, Visited
+from checker.explicit.visited_disk import Log, Mapped, OnDisk, Run, least_budget
 
-LOAD = 0.7
-"""How full the visited set may be."""
 BOX_BYTES = 1 << 22
 """About how much one worker sends another between two rounds."""
 PADDING = 32  # words
-MOST_STATES = NO_PARENT - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a worker has counted: the words of its block that count, and its arrays."""
+
+    block: tuple[int, ...]
+    context: tuple[int, ...]
+    taken: tuple[int, ...]
+
+
+COUNTED = (Word.GENERATED, Word.DEADLOCK, Word.BROKEN, Word.BROKEN_AT, Word.BROKEN_LABEL)
 
 
 def _apart(words: int) -> Array[c_int64]:
@@ -28,7 +38,8 @@ def _apart(words: int) -> Array[c_int64]:
 class Worker:
     """One owner of states. Use it as a context manager: it frees what it holds."""
 
-    def __init__(self, compiled: Compiled, me: int, workers: int) -> None:
+    def __init__(self, compiled: Compiled, me: int, workers: int, budget: int | None = None) -> None:
+        """``budget``: bytes of memory for its states. Raises TooLittleMemory."""
         self.compiled, self.words = compiled, compiled.layout.words
         self.block = _apart(len(Word))
         self.address = ctypes.addressof(self.block)
@@ -38,14 +49,13 @@ class Worker:
         self.context = _apart(compiled.context_words)
         self.taken = _apart(len(compiled.kinds))
         self.boxes = _apart(2 * workers)
-        self.box_room = max(2 * records, BOX_BYTES // (8 * (self.words + 2))) if workers > 1 else 0
+        box = BOX_BYTES if budget is None else min(BOX_BYTES, budget // 64)
+        self.box_room = max(2 * records, box // (8 * (self.words + 2))) if workers > 1 else 0
         self._box_memory = [
             (c_int64 * (self.box_room * (self.words + 2)))() for other in range(workers if workers > 1 else 0)
         ]
         for other, memory in enumerate(self._box_memory):
             self.boxes[2 * other] = ctypes.addressof(memory)
-        self._states, self._parents = Block(physical()), Block(physical() // 8)
-        self._table: Block | None = None
         self.running = False  # in the level that is being expanded
         self.event: int | None = None  # mask of broken invariants where the cursor is; 0: an evaluation failed
         self.failed: tuple[int, int] | None = None  # the first state, and its label, whose evaluation failed
@@ -59,54 +69,87 @@ class Worker:
         block[Word.BOX_ROOM] = self.box_room
         block[Word.DEADLOCK] = -1
         block[Word.ME], block[Word.WORKERS] = me, workers
+        self.budget = budget
+        if budget is not None and budget < least_budget(compiled, self.box_room):
+            least = workers * (least_budget(compiled, self.box_room) // 2**20 + 1)
+            raise TooLittleMemory(f"a search of this system needs at least {least} MiB (--memory {least}M)")
+        kind = Fingerprints if compiled.fingerprints else InMemory
+        self.visited: Visited = kind(compiled, self.block, self.address, budget)
         self.make_room(max(1024, 2 * records))
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for memory in (self._states, self._parents, self._table):
-            if memory is not None:
-                memory.close()
+        self.visited.close()
 
     @property
     def count(self) -> int:
-        return self.block[Word.COUNT]
+        return self.visited.count
 
     @property
     def bytes(self) -> int:
-        """What the states take, with their parents and their part of the visited set."""
-        return self.count * (8 * self.words + 4) + 8 * (self.block[Word.MASK] + 1)
+        """What the states take in memory, with their parents and their part of the visited set."""
+        return self.visited.bytes
 
     def make_room(self, more: int) -> None:
-        """Room for at least so many further states. Raises MemoryError."""
-        block = self.block
-        if block[Word.COUNT] + more <= block[Word.ROOM]:
-            return
-        size = 1024
-        while size * LOAD < block[Word.COUNT] + more:
-            size *= 2
-        room = int(size * LOAD)
-        if room * block[Word.WORKERS] > MOST_STATES:
-            raise MemoryError("more states than 32 bits can number")
-        self._states.make_room(room * 8 * self.words)
-        self._parents.make_room(room * 4)
-        block[Word.STATES], block[Word.PARENTS] = self._states.address, self._parents.address
-        old, slots = self._table, block[Word.MASK] + 1
-        table = Block(8 * size)
-        block[Word.TABLE], block[Word.ROOM], block[Word.MASK] = table.address, room, size - 1
-        self._table = table
-        if old is not None:
-            self.compiled.rehash(self.address, old.address, slots)
-            old.close()
+        """Room for at least so many further states. Raises MemoryError, OverBudget."""
+        self.visited.make_room(more)
 
-    def state(self, index: int) -> tuple[int, ...]:
-        address = self._states.address + index * 8 * self.words
-        return tuple((c_int64 * self.words).from_address(address))
+    def state(self, index: int) -> tuple[int, ...] | None:
+        return self.visited.state(index)
 
     def parent(self, index: int) -> int | None:
-        found = c_uint32.from_address(self._parents.address + 4 * index).value
-        return None if found == NO_PARENT else found
+        return self.visited.parent(index)
+
+    # ------------------------------------------------------------------------------- counters, and disk
+
+    def counters(self) -> Counters:
+        return Counters(tuple(self.block[word] for word in COUNTED), tuple(self.context), tuple(self.taken))
+
+    def restore(self, counters: Counters) -> None:
+        """Counts as it did then; what it has found for others is forgotten."""
+        for word, value in zip(COUNTED, counters.block, strict=True):
+            self.block[word] = value
+        self.context[:] = list(counters.context)
+        self.taken[:] = list(counters.taken)
+        for box in range(self.block[Word.WORKERS]):
+            self.boxes[2 * box + 1] = 0
+
+    def write_log(self, log: Log, count: int) -> None:
+        """Appends to the log what of the first ``count`` states it does not have."""
+        if isinstance(self.visited, InMemory):
+            known = log.states.count
+            log.states.append(self.visited.states.address + known * 8 * self.words, count - known)
+            log.parents.append(self.visited.parents.address + known * 4, count - known)
+
+    def go_to_disk(self, log: Log, folder: Path) -> None:
+        """What is in the log becomes the visited set; memory is used for what will be found next."""
+        assert self.budget is not None
+        self.visited.close()
+        sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=True)
+        disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
+        self.visited = disk
+        disk.sort_log()
+
+    def read_log(self, log: Log) -> None:
+        """Takes the states of a log into memory. Raises OverBudget."""
+        memory, count = self.visited, log.states.count
+        assert isinstance(memory, InMemory)
+        memory.make_room(max(1024, 2 * batch_room(self.compiled.most)) + count)
+        if count:
+            ctypes.memmove(memory.states.address, log.states.map(), count * 8 * self.words)
+            ctypes.memmove(memory.parents.address, log.parents.map(), count * 4)
+        self.block[Word.COUNT] = count
+        self.compiled.recall(self.address)
+
+    def resume_on_disk(self, log: Log, folder: Path, runs: list[Run]) -> None:
+        assert self.budget is not None
+        self.visited.close()
+        sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
+        disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
+        disk.runs.extend(runs)
+        self.visited = disk
 
     def absorb(self, other: Worker) -> None:
         """Stores what another worker found for this one."""

@@ -35,6 +35,18 @@ class Confirmation:
                 raise Disagreement(f"the evaluator comes to another state by {label}")
         return tuple(labels), state
 
+    def run_by_hash(self, first: State, hashes: list[int]) -> tuple[tuple[Label, ...], State]:
+        """The same where only the stored states' fingerprints are left, from the first one's on."""
+        steps = self.steps
+        chain = [steps.canonical(steps.layout.encode(first))]
+        for hash_ in hashes[1:]:
+            stored = (steps.canonical(after) for _, after in steps.fire(chain[-1]).steps)
+            following = next((words for words in stored if steps.hash_of(words) == hash_), None)
+            if following is None:
+                raise Disagreement(f"no label leads to a state of the fingerprint that was found, after {len(chain)}")
+            chain.append(following)
+        return self.run(first, chain)
+
     def label_that_breaks(self, before: State, mask: int) -> Label:
         """A label from here whose step breaks these action invariants."""
         words = self.steps.layout.encode(before)

@@ -43,7 +43,7 @@ def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     assert stopped.value.code is Exit.USAGE
 
 
-@pytest.mark.parametrize(("options", "distinct", "permutations"), [((), 4912, 2), (("--no-symmetry",), 9816, 1)])
+@pytest.mark.parametrize(("options", "distinct", "permutations"), [((), 4484, 2), (("--no-symmetry",), 8960, 1)])
 def test_report_says_what_states_are_counted_up_to(options: tuple[str, ...], distinct: int, permutations: int) -> None:
     command = ("check", "--model", "tiny", "--engine", "explicit", *options)
     ran = model_check(*command)

@@ -89,7 +89,7 @@ def test_two_phase_commit_is_counted_as_the_evaluator_does() -> None:
 
 def test_raft_tiny_is_exhausted_with_the_evaluators_counts() -> None:
     found = agree(shipped_system("raft", "tiny"))
-    assert (found.distinct, found.depth, found.generated) == (9816, 32, 34186)
+    assert (found.distinct, found.depth, found.generated) == (8960, 32, 31698)
     assert found.complete
 
 
@@ -260,9 +260,9 @@ def test_interruption_ends_the_search_with_what_it_found() -> None:
 
 
 def test_search_stops_when_memory_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    import checker.explicit.store as store
+    import checker.explicit.visited as visited
 
-    monkeypatch.setattr(store, "MOST_STATES", 3000)
+    monkeypatch.setattr(visited, "MOST_STATES", 3000)
     found = explore(shipped_system("raft", "tiny"))
     assert found.stopped is Stopped.MEMORY
     assert 0 < found.distinct < 3000

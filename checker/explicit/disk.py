@@ -1,0 +1,116 @@
+"""A search's files: where it goes when memory is used up, and what it leaves at the end of a level, to go on from."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from checker.explicit.checkpoint import FILE, FORMAT, CheckpointError, Saved, WorkerSaved, save
+from checker.explicit.store import Counters
+from checker.explicit.visited import InMemory, OverBudget
+from checker.explicit.visited_disk import Log, OnDisk
+
+if TYPE_CHECKING:
+    from checker.explicit.levels import Levels
+
+class Disk:
+    """The files of one search. They are made when they are first needed."""
+
+    def __init__(self, levels: Levels, memory: ExitStack) -> None:
+        self.levels, self.memory = levels, memory
+        self.logs: list[Log] = []
+        self.folder: Path | None = levels.room.checkpoint or levels.room.recover
+        self.began = self.saved = time.monotonic()
+        self.seconds = 0.0  # that the search had taken before it was taken up again
+        self.used = False  # memory was not enough
+
+    def _open(self, *, fresh: bool = True) -> Path:
+        if self.folder is None:
+            self.folder = Path(self.memory.enter_context(TemporaryDirectory(prefix="model-check-")))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.logs:
+            words = self.levels.code.layout.words
+            for me in range(len(self.levels.workers)):
+                self.logs.append(Log(self.folder, me, words, fresh=fresh))
+                self.memory.callback(self.logs[-1].close)
+        return self.folder
+
+    def take_over(self, counts: list[int], counters: list[Counters]) -> None:
+        """Puts the first so many states of each worker on disk, and its counters back."""
+        folder = self._open()
+        for i, worker in enumerate(self.levels.workers):
+            if isinstance(worker.visited, InMemory):
+                worker.restore(counters[i])
+                worker.write_log(self.logs[i], counts[i])
+                worker.go_to_disk(self.logs[i], folder)
+                worker.visited.begin_level(self.levels.starts[i])
+        self.used = True
+
+    def leave_checkpoint(self) -> None:
+        """At the end of a level, if it is time. Raises OSError."""
+        levels = self.levels
+        if levels.room.checkpoint is None or time.monotonic() - self.saved < levels.room.interval:
+            return
+        folder = self._open()
+        workers = []
+        for i, worker in enumerate(levels.workers):
+            worker.write_log(self.logs[i], worker.count)
+            self.logs[i].sync()
+            runs, sorted_ = [], 0
+            if isinstance(worker.visited, OnDisk):
+                worker.visited.sorted.sync()
+                runs, sorted_ = list(worker.visited.runs), worker.visited.sorted.count
+            workers.append(WorkerSaved(worker.count, levels.starts[i], sorted_, worker.counters(), runs))
+        seconds = self.seconds + time.monotonic() - self.began
+        saved = Saved(
+            FORMAT,
+            levels.code.key,
+            levels.code.layout.capacity,
+            list(levels.found.levels),
+            dict(levels.reached),
+            levels.deadlock,
+            seconds,
+            self.used,
+            workers,
+        )
+        save(folder, saved)
+        self.saved = time.monotonic()
+
+    def take_up(self, saved: Saved) -> None:
+        """Goes on where a checkpoint was left. Raises CheckpointError, OSError."""
+        levels = self.levels
+        if saved.key != levels.code.key:
+            raise CheckpointError(
+                f"{levels.room.recover}: a checkpoint of another search; recover with the spec, model and options that "
+                "it was made with, on a machine of the same kind"
+            )
+        folder = self._open(fresh=False)
+        for i, (worker, kept) in enumerate(zip(levels.workers, saved.workers, strict=True)):
+            if min(self.logs[i].states.count, self.logs[i].parents.count) < kept.count:
+                raise CheckpointError(f"{folder}: the log of worker {i} is shorter than {FILE} says; search anew")
+            self.logs[i].truncate(kept.count)
+            worker.restore(kept.counters)
+            levels.starts[i] = kept.start
+        if saved.on_disk and levels.room.memory is None:
+            raise CheckpointError(f"{folder}: this search is on disk; say with --memory how much memory it may take")
+        try:
+            if saved.on_disk:
+                for i, (worker, kept) in enumerate(zip(levels.workers, saved.workers, strict=True)):
+                    worker.resume_on_disk(self.logs[i], folder, kept.runs)
+                self.used = True
+            else:
+                for i, worker in enumerate(levels.workers):
+                    worker.read_log(self.logs[i])
+        except OverBudget:
+            self.take_over([kept.count for kept in saved.workers], [kept.counters for kept in saved.workers])
+        for worker, start in zip(levels.workers, levels.starts, strict=True):
+            worker.visited.begin_level(start)
+        levels.found.levels.extend(saved.levels)
+        levels.deadlock = saved.deadlock
+        self.seconds = saved.seconds
+        for goal, place in saved.reached.items():
+            levels.reach(goal, place)
+        levels.note_deadlock()

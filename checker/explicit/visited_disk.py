@@ -1,0 +1,218 @@
+"""A visited set on disk: memory holds only what was found last, as much as the budget allows.
+
+What is found is kept apart in memory until that is full, or the level ends. Then it is sorted and compared with all
+that was found before, which lies on disk in sorted runs and is read from one end to the other; what is new becomes one
+more run. So each state is still compared whole, and the counts are those of a search in memory.
+
+The *log* of a worker is two files, the states in the order of their numbers and their parents. A run is a stretch of
+the log, or of a third file, where states are that were found before anything was on disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from ctypes import Array, c_char, c_int64, c_uint32
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from checker.explicit.compile import Compiled
+from checker.explicit.emit_search import Word, batch_room
+from checker.explicit.memory import Block
+from checker.explicit.visited import LEAST_SLOTS, LOAD, Table, parent_at, words_at
+
+PIECE = 1 << 13
+"""How many states are written at a time."""
+_LIBC = ctypes.CDLL(None)
+_ITEM = 16
+"""Bytes of an item, see emit_sorted. Sorting may take as much again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Sorted states: ``first`` to ``last`` (not included) of the log or of the file of sorted states."""
+
+    of_log: bool
+    first: int
+    last: int
+
+
+class Mapped:
+    """A file of fixed-size records, appended to and read as memory."""
+
+    def __init__(self, path: Path, record: int, *, fresh: bool) -> None:
+        self.path, self.record = path, record
+        self._file: BinaryIO = open(path, "w+b" if fresh else "r+b", buffering=0)  # noqa: SIM115 (closed by close)
+        self._maps: list[mmap.mmap] = []
+        self.count = self._file.seek(0, 2) // record
+        self.address = self._mapped = 0
+
+    def append(self, address: int, count: int) -> None:
+        """Raises OSError if the disk is full; what was complete before stays so."""
+        size = count * self.record
+        view = memoryview((c_char * size).from_address(address)).cast("B")
+        self._file.seek(self.count * self.record)
+        while view:
+            view = view[self._file.write(view) :]
+        self.count += count
+
+    def truncate(self, count: int) -> None:
+        self.release()
+        self._file.truncate(count * self.record)
+        self.count = count
+
+    def map(self) -> int:
+        """The address of the first record, valid until the next ``release``."""
+        if self._mapped != self.count and self.count:
+            found = mmap.mmap(self._file.fileno(), self.count * self.record, access=mmap.ACCESS_COPY)
+            self._maps.append(found)
+            self.address, self._mapped = ctypes.addressof(c_char.from_buffer(found)), self.count
+        return self.address
+
+    def release(self) -> None:
+        """Unmaps the file: no address that was given out may be used any more."""
+        for map_ in self._maps:
+            map_.close()
+        self._maps.clear()
+        self.address = self._mapped = 0
+
+    def forget(self) -> None:
+        """Lets go of the pages that were read last."""
+        for map_ in self._maps:
+            map_.madvise(mmap.MADV_DONTNEED)
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self.release()
+        self._file.close()
+
+
+class Log:
+    """The states of one worker in the order of their numbers, and their parents."""
+
+    def __init__(self, folder: Path, me: int, words: int, *, fresh: bool) -> None:
+        self.states = Mapped(folder / f"states.{me}", 8 * words, fresh=fresh)
+        self.parents = Mapped(folder / f"parents.{me}", 4, fresh=fresh)
+
+    def sync(self) -> None:
+        self.states.sync()
+        self.parents.sync()
+
+    def truncate(self, count: int) -> None:
+        self.states.truncate(count)
+        self.parents.truncate(count)
+
+    def close(self) -> None:
+        self.states.close()
+        self.parents.close()
+
+
+def least_budget(compiled: Compiled, box_room: int) -> int:
+    """Bytes that one worker needs at the least."""
+    states = 4 * max(LEAST_SLOTS, 2 * batch_room(compiled.most) + box_room)  # a table may be little more than half used
+    return states * (8 * compiled.layout.words + 4 + 2 * _ITEM + 16) + PIECE * (8 * compiled.layout.words + 4)
+
+
+class OnDisk:
+    """``budget``: bytes of memory, pages of files that the system may drop not counted."""
+
+    def __init__(
+        self, compiled: Compiled, block: Array[c_int64], address: int, budget: int, log: Log, sorted_: Mapped
+    ) -> None:
+        self.compiled, self.block, self.words = compiled, block, compiled.layout.words
+        self.log, self.sorted, self.runs = log, sorted_, list[Run]()
+        record = 8 * self.words + 4
+        each, slots = record + 2 * _ITEM, LEAST_SLOTS
+        budget -= PIECE * record
+        while 2 * slots * 8 + int(2 * slots * LOAD) * each <= budget:
+            slots *= 2
+        self.room = int(slots * LOAD)
+        self._states, self._parents = Block(self.room * 8 * self.words), Block(self.room * 4)
+        self._items = Block(self.room * _ITEM)
+        self._out = (c_int64 * (PIECE * self.words))()
+        self._out_parents = (c_uint32 * PIECE)()
+        self.table = Table(compiled, block, address)
+        block[Word.TABLE] = block[Word.MASK] = 0
+        self.table.resize(slots)
+        block[Word.STATES], block[Word.PARENTS] = self._states.address, self._parents.address
+        block[Word.COUNT], block[Word.ROOM] = 0, self.room
+
+    @property
+    def count(self) -> int:
+        return self.log.states.count
+
+    @property
+    def bytes(self) -> int:
+        return self.room * (8 * self.words + 4 + 2 * _ITEM) + self.table.bytes + PIECE * (8 * self.words + 4)
+
+    def make_room(self, more: int) -> None:
+        if self.block[Word.COUNT] + more > self.block[Word.ROOM]:
+            self.settle()
+        assert more <= self.room
+
+    def begin_level(self, start: int) -> None:
+        self.log.states.release()
+        self.block[Word.LEVEL] = self.log.states.map()
+
+    def settle(self) -> None:
+        """Compares what was found with all runs, and makes a run of what is new."""
+        size, log = self.block[Word.COUNT], self.log
+        if not size:
+            return
+        code, items = self.compiled, self._items.address
+        code.itemise(self._states.address, size, items)
+        _sort(code, items, size)
+        stride = 8 * self.words
+        for run in self.runs:
+            file = log.states if run.of_log else self.sorted
+            code.sift(items, size, file.map() + run.first * stride, run.last - run.first)
+        log.states.forget()
+        self.sorted.forget()
+        first = log.states.count
+        for at in range(0, size, PIECE):
+            piece, out, parents = min(PIECE, size - at), self._out, self._out_parents
+            place = ctypes.addressof(out), ctypes.addressof(parents)
+            new = code.gather(items + at * _ITEM, piece, self._states.address, self._parents.address, *place)
+            log.states.append(place[0], new)
+            log.parents.append(place[1], new)
+        if log.states.count > first:
+            self.runs.append(Run(True, first, log.states.count))
+        self.block[Word.COUNT] = 0
+        ctypes.memset(self.block[Word.TABLE], 0, self.table.bytes)
+
+    def sort_log(self) -> None:
+        """Makes sorted runs of a log that is in no order. Little memory is needed: there are more runs then."""
+        stride, size = 8 * self.words, self.log.states.count
+        source = self.log.states.map()
+        for at in range(0, size, self.room):
+            piece = min(self.room, size - at)
+            begin = source + at * stride
+            self.compiled.itemise(begin, piece, self._items.address)
+            _sort(self.compiled, self._items.address, piece)
+            first = self.sorted.count
+            for part in range(0, piece, PIECE):
+                place = ctypes.addressof(self._out)
+                items = self._items.address + part * _ITEM
+                count = self.compiled.gather(items, min(PIECE, piece - part), begin, 0, place, 0)
+                self.sorted.append(place, count)
+            self.runs.append(Run(False, first, self.sorted.count))
+
+    def state(self, index: int) -> tuple[int, ...]:
+        return words_at(self.log.states.map(), index, self.words)
+
+    def parent(self, index: int) -> int | None:
+        return parent_at(self.log.parents.map(), index)
+
+    def close(self) -> None:
+        for memory in (self._states, self._parents, self._items, self.table, self.log, self.sorted):
+            memory.close()
+
+
+def _sort(code: Compiled, items: int, count: int) -> None:
+    _LIBC.qsort(
+        ctypes.c_void_p(items), ctypes.c_size_t(count), ctypes.c_size_t(_ITEM), ctypes.c_void_p(code.compare_items)
+    )

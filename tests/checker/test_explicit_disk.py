@@ -1,0 +1,198 @@
+"""Memory budgets, checkpoints, fingerprints: slower or smaller, but the same counts and the same verdicts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from checker.explicit import visited_disk
+from checker.explicit.cache import CACHE_VARIABLE
+from checker.explicit.checkpoint import FILE, CheckpointError
+from checker.explicit.errors import TooLittleMemory
+from checker.explicit.search import Explored, Room, explore
+from spec.load import load_system, shipped
+from spec.state import Label
+from spec.system import System
+
+COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
+        yield
+
+
+@cache
+def system(max_active: int = 1) -> System:
+    return load_system(shipped("ongaro"), model="one_entry", settings={"max_active": str(max_active)})
+
+
+@cache
+def undisturbed(max_active: int = 1) -> Explored:
+    return explore(system(max_active))
+
+
+def assert_same(found: Explored, expected: Explored) -> None:
+    for name in COUNTS:
+        assert getattr(found, name) == getattr(expected, name), name
+    assert {goal: len(run) for goal, run in found.reached.items()} == {
+        goal: len(run) for goal, run in expected.reached.items()
+    }
+
+
+# ----------------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tenth_of_the_memory_gives_the_same_counts(workers: int) -> None:
+    expected = undisturbed(2)
+    needed = expected.distinct * expected.bytes_per_state
+    found = explore(system(2), workers=workers, room=Room(memory=needed // 10))
+    assert found.on_disk
+    assert_same(found, expected)
+    assert found.bytes_per_state < expected.bytes_per_state / 9
+
+
+def test_memory_that_suffices_leaves_the_disk_alone() -> None:
+    found = explore(system(), room=Room(memory=64 << 20))
+    assert not found.on_disk
+    assert_same(found, undisturbed())
+
+
+def test_too_little_memory_is_said_at_once() -> None:
+    with pytest.raises(TooLittleMemory, match="needs at least"):
+        explore(system(), room=Room(memory=1000))
+
+
+def test_search_on_disk_that_forgets_what_it_compared_with_miscounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail: without the sorted run of what was found in memory, states are found again."""
+    monkeypatch.setattr(visited_disk.OnDisk, "sort_log", lambda self: None)
+    expected = undisturbed(2)
+    found = explore(system(2), max_steps=30, room=Room(memory=5 << 20))
+    assert found.levels != expected.levels[: len(found.levels)]
+
+
+# ------------------------------------------------------------------------------ fingerprints, violations
+
+
+def test_fingerprints_give_the_same_counts_and_an_estimate() -> None:
+    for workers in (1, 2):
+        found = explore(system(2), workers=workers, fingerprints=True)
+        assert_same(found, undisturbed(2))
+        assert found.bytes_per_state < undisturbed(2).bytes_per_state
+        assert found.collision_probability is not None
+        assert 0 < found.collision_probability < 1e-6
+    assert undisturbed(2).collision_probability is None
+
+
+@pytest.mark.parametrize(("fingerprints", "memory"), [(True, None), (False, 2 << 20)])
+def test_violation_has_the_same_shortest_run(fingerprints: bool, memory: int | None) -> None:
+    spec = Path(os.environ[CACHE_VARIABLE]) / "committed.spec"
+    spec.write_text(shipped("ongaro").read_text() + "\ninvariant never: forall s in Server: s.commit_index < 1\n")
+    broken = load_system(spec, model="one_entry", settings={"max_active": "2"})
+    expected = explore(broken).violation
+    found = explore(broken, fingerprints=fingerprints, room=Room(memory=memory))
+    assert expected is not None
+    assert found.violation is not None
+    assert len(found.violation.labels) == len(expected.labels)
+    assert found.on_disk == (memory is not None)
+    assert isinstance(found.violation.labels[0], Label)
+
+
+# -------------------------------------------------------------------------------------- checkpoints
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from checker.explicit.search import Room, explore
+from spec.load import load_system, shipped
+system = load_system(shipped("ongaro"), model="one_entry", settings={"max_active": "2"})
+memory = int(sys.argv[2]) or None
+explore(system, workers=2, room=Room(memory=memory, checkpoint=Path(sys.argv[1]), interval=0))
+"""
+
+
+def killed_in_mid_search(folder: Path, memory: int, after: int) -> None:
+    """Starts a search and ends it by SIGKILL when ``after`` levels are in its checkpoint."""
+    import msgspec
+
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(memory)])
+    try:
+        began = time.monotonic()
+        while True:
+            assert time.monotonic() - began < 120
+            assert process.poll() is None, "the search ended before it could be killed"
+            file = folder / FILE
+            if file.exists() and len(msgspec.json.decode(file.read_bytes())["levels"]) >= after:
+                break
+            time.sleep(0.002)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("memory", [0, 6 << 20])
+def test_killed_search_goes_on_to_the_same_counts(tmp_path: Path, memory: int) -> None:
+    killed_in_mid_search(tmp_path, memory, after=20)
+    found = explore(system(2), workers=2, room=Room(memory=memory or None, recover=tmp_path))
+    assert found.on_disk == bool(memory)
+    assert_same(found, undisturbed(2))
+
+
+def test_recovered_search_may_have_less_memory(tmp_path: Path) -> None:
+    killed_in_mid_search(tmp_path, 0, after=30)
+    found = explore(system(2), room=Room(memory=6 << 20, recover=tmp_path))
+    assert found.on_disk
+    assert_same(found, undisturbed(2))
+
+
+def stopped_search(folder: Path) -> Path:
+    explore(system(), workers=2, max_steps=12, room=Room(checkpoint=folder, interval=0))
+    return folder
+
+
+def test_what_was_written_after_the_checkpoint_does_not_count(tmp_path: Path) -> None:
+    stopped_search(tmp_path)
+    for file in tmp_path.glob("*.?"):
+        with open(file, "ab") as log:
+            log.write(b"\xff" * 12345)
+    assert_same(explore(system(), room=Room(recover=tmp_path)), undisturbed())
+
+
+def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
+    stopped_search(tmp_path)
+    with pytest.raises(CheckpointError, match="another search"):
+        explore(system(2), room=Room(recover=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / FILE).unlink(), "no level was finished"),
+        (lambda folder: (folder / FILE).write_bytes(b""), "not a checkpoint"),
+        (lambda folder: (folder / FILE).write_bytes(b"{}"), "not a checkpoint"),
+        (lambda folder: (folder / "states.1").unlink(), "missing"),
+        (lambda folder: (folder / "parents.0").write_bytes(b""), "shorter"),
+    ],
+)
+def test_damaged_checkpoint_is_refused(tmp_path: Path, damage: object, said: str) -> None:
+    assert callable(damage)
+    damage(stopped_search(tmp_path))
+    with pytest.raises(CheckpointError, match=said):
+        explore(system(), room=Room(recover=tmp_path))
+
+
+def test_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder"):
+        explore(system(), room=Room(recover=tmp_path / "none"))
