@@ -123,7 +123,8 @@ def compiled(
     system = in_every_order(system) if symmetry else system
     checked = bool(os.environ.get(CHECKED_VARIABLE)) if checked is None else checked
     started = time.monotonic()
-    machine, target = _machine()
+    level = 0 if checked else 2  # the debug build is compiled quickly, and as it was written
+    machine, target = _machine(level)
     folder = cache_folder() if cache is None else cache
     layout = Layout(system, capacity)
     text, transitions = emit(layout, symmetry, fingerprints=fingerprints, checked=checked)
@@ -138,7 +139,7 @@ def compiled(
         path = folder / f"{key}.o"
     emitted = time.monotonic()
     found = read(path)
-    code = _optimised(text, machine, target, 1 if checked else 2) if found is None else found
+    code = _optimised(text, machine, target, level) if found is None else found
     built = time.monotonic()
     engine = _load(code, target)
     if found is None and path is not None:
@@ -169,13 +170,13 @@ def _watched(function: Any, take_fault: Any, names: list[str]) -> Any:
     return call
 
 
-def _machine() -> tuple[Any, Any]:
+def _machine(level: int) -> tuple[Any, Any]:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_default_triple()
     features = binding.get_host_cpu_features().flatten()
     machine = target.create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="jitdefault"
+        cpu=binding.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="jitdefault"
     )
     return machine, target
 

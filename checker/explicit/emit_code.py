@@ -206,12 +206,17 @@ class Code:
         return self.b.xor(bit, TRUE) if value is None else (FALSE if value else TRUE)
 
     def shift_left(self, value: Ssa, by: Ssa) -> Ssa:
-        by = self._shift(value, by)
-        return value if known(by) == 0 or known(value) == 0 else self._fold("shl", value, by, lambda a, b: a << b)
+        return self._shifted("shl", value, by, lambda a, b: a << b)
 
     def shift_right(self, value: Ssa, by: Ssa) -> Ssa:
+        return self._shifted("lshr", value, by, _shift_right)
+
+    def _shifted(self, name: str, value: Ssa, by: Ssa, compute: Callable[[int, int], int]) -> Ssa:
+        distance = known(by)
+        if self.checks is None and distance is not None and not 0 <= distance < value.type.width:
+            return value  # after an evaluation that is known to fail: nothing comes here
         by = self._shift(value, by)
-        return value if known(by) == 0 or known(value) == 0 else self._fold("lshr", value, by, _shift_right)
+        return value if known(by) == 0 or known(value) == 0 else self._fold(name, value, by, compute)
 
     def resize(self, value: Ssa, type_: Any) -> Ssa:
         if value.type.width == type_.width:

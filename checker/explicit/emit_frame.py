@@ -138,6 +138,10 @@ class Frame:
     label: Ssa | None = None
     rule_numbers: dict[str, list[int]] = field(default_factory=dict)
     known: dict[str, Emitted] = field(default_factory=dict)  # variables read in the prologue
+    begun: Ssa = None  # the state when the transition began; ``state`` may become one that the body writes
+
+    def __post_init__(self) -> None:
+        self.begun = self.state
 
     def own_variable(self, name: str) -> Emitted:
         """A variable of the acting process, or a shared one or a ghost, as changed so far."""
@@ -155,12 +159,12 @@ class Frame:
         return value
 
     def stored(self, name: str) -> Emitted:
-        """The value that the state has."""
+        """The value that the state has: the one when the transition began, which the prologue can read."""
         if self.own is not None and name in self.own.layout.variables:
             shape, place = self.own.layout.variables[name]
-            return read_value(self.code, self.state, self.own.base, place, shape)
+            return read_value(self.code, self.begun, self.own.base, place, shape)
         shape, place = self.layout.common[name]
-        return read_value(self.code, self.state, 0, place, shape)
+        return read_value(self.code, self.begun, 0, place, shape)
 
     def changing(self, names: set[str]) -> None:
         """Makes cells for variables that will be assigned."""

@@ -31,6 +31,7 @@ from checker.explicit.emit_values import (
     shape_of_emitted,
     with_element,
 )
+from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import NEVER, IntShape, SetShape, bits, count, shape_of, within
 from spec import system as nodes
@@ -44,8 +45,9 @@ from spec.sorts import (
     SetSort,
     Sort,
 )
-from spec.system import Storage
+from spec.system import Operator, Storage
 from spec.type_loops import is_symmetric
+from spec.type_sorts import always_within
 
 Round = TypeVar("Round")
 GOES_ON = number(1 << 32)
@@ -117,16 +119,26 @@ def most_sends(block: nodes.Block, limit: int) -> int:
                 total += max(most_sends(then, limit), most_sends(otherwise, limit))
             case nodes.For(_, domain, body):
                 sends = most_sends(body, limit)
-                total += sends and sends * _most_elements(domain.sort, limit)
+                total += sends and sends * _most_elements(domain, limit)
     return min(total, limit)
 
 
-def _most_elements(sort: Sort, limit: int) -> int:
-    match sort:
-        case SetSort(IntSort(low, high)) if low is None or high is None:
-            return limit
-        case SetSort(of) if not isinstance(of, MessageSort):
-            return count(shape_of(of))
+def _most_elements(domain: nodes.Expr, limit: int) -> int:
+    """How many elements a set may have. Its sort tells that of a stored set only: an expression's may lie outside."""
+    match domain, domain.sort:
+        case nodes.MakeSet(elements), _:
+            return len(elements)
+        case nodes.Binary(Operator.UNION, left, right), _:
+            return _most_elements(left, limit) + _most_elements(right, limit)
+        case nodes.Binary(Operator.DIFFERENCE | Operator.INTERSECT, left), _:
+            return _most_elements(left, limit)
+        case nodes.Literal(value), _:
+            return len(value)
+        case _, SetSort(of) if not isinstance(of, MessageSort) and always_within(domain, domain.sort):
+            try:
+                return count(shape_of(of))
+            except NotEncodable:
+                return limit
     return limit
 
 

@@ -314,6 +314,39 @@ def test_on_flush_reads_the_disk_as_the_flush_has_left_it(storage: str) -> None:
     compare(compiled(system), range(10), 12)
 
 
+READ_BY_ON_FLUSH = """
+    durable d: 0..3 = 0
+    volatile seen: 0..3 = 0
+    volatile mark: 0..3 = 3
+    action write:
+        d := (d + 1) mod 4
+    on flush:
+        seen := other + (if mark == 3 then 1 else 0)
+"""
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_on_flush_reads_what_its_rule_does_not(storage: str) -> None:
+    system = nodes(READ_BY_ON_FLUSH, top="shared other: 0..2 = 2\n", storage=storage).system
+    compare(compiled(system), range(4), 6)
+
+
+SENDS_BY_ELEMENT = """
+    volatile some: set[0..1] = {0, 1}
+    action act:
+        require size(some) > 1
+        for x in some + {size(some) + 5, size(some) + 6}:
+            send Note(n=x) to self
+        some := {}
+    on Note m as note:
+        skip
+"""
+
+
+def test_loop_over_a_set_with_elements_beyond_its_type_sends_for_each() -> None:
+    compare(compiled(nodes(SENDS_BY_ELEMENT).system, ROOMY), range(2), 4)
+
+
 def test_the_runs_take_every_rule_of_the_zoo() -> None:
     evaluator = Evaluator(zoo("buffered"))
     taken, failed = set(), set()
@@ -382,6 +415,9 @@ model m:
         ("q := q[1..1]", "error"),
         ("q := q[3..2]", {}),
         ("q := q[3..1]", {}),
+        ("r[0] := 1", "error"),  # places that are known not to be there
+        ("a := r[0]", "error"),
+        ("a := r[100]", "error"),
         ("a := (a - 5) mod 3 - 1", {}),
         ("a := (a + 3) mod (a - 2) + 1", {}),
         ("a := same(a + 2)", "error"),
