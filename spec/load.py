@@ -97,7 +97,7 @@ def load_system(
             declaration, others = found
             if model is None:  # a mutant's own model shows it best
                 model = next((d.name for d in others if isinstance(d, ModelDeclaration)), None)
-            applied = MutantName(mutant, tuple(name for name, _ in declaration.breaks))
+            applied = MutantName(mutant, tuple(broken.name for broken in declaration.breaks))
             declarations = mutated((*declarations, *others), declaration, report)
     resolved = resolve(path.stem, declarations, report)
     overrides = _overrides(settings or {}, resolved, report)

@@ -72,6 +72,7 @@ def _check_known(base: tuple[Declaration, ...], mutant: MutantDeclaration, repor
             message = f"`{variable.name}` is a variable of {' and of '.join(found)}; which one is meant is not clear"
             report.error("S517", variable.place, message, "rename one of them in the spec")
     properties = [d.name for d in base if isinstance(d, PropertyDeclaration)]
-    for name, place in mutant.breaks:
-        if name not in properties:
-            report.error("S209", place, f"there is no property `{name}` to break", close_to(name, properties))
+    for broken in mutant.breaks:
+        if broken.name not in properties:
+            message = f"there is no property `{broken.name}` to break"
+            report.error("S209", broken.place, message, close_to(broken.name, properties))

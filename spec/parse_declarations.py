@@ -190,12 +190,16 @@ def model(node: Node, building: Building) -> syntax.ModelDeclaration:
 
 def mutant(node: Node, building: Building) -> syntax.MutantDeclaration:
     name, of, *lines = parts(node)
-    breaks: list[tuple[str, Place]] = []
+    breaks: list[syntax.BrokenProperty] = []
+    survivals: list[tuple[syntax.Survival, Place]] = []
     replacements, variables, functions = [], [], []
     for line in lines:
         match line.data:
             case "breaks":
-                breaks += [(str(n), building.place(n)) for n in parts(parts(line)[0])]
+                breaks += [broken(node, building) for node in parts(line)]
+            case "survival":
+                (word,) = parts(line)[0].children
+                survivals.append((syntax.Survival(str(word)), building.place(word)))
             case "at_block":
                 label, body = parts(line)
                 replacements.append(syntax.AtBlock(str(label), block(body, building), building.place(label)))
@@ -203,12 +207,21 @@ def mutant(node: Node, building: Building) -> syntax.MutantDeclaration:
                 variables.append(variable(line, building))
             case "function":
                 functions.append(function(line, building))
+    for survival, place in survivals if breaks else survivals[1:]:
+        hint = "a mutant breaks properties, or it is neutral, or it survives within the bounds of its model"
+        building.fault("S117", place, f"`{survival.value}` is a second claim of one mutant", hint)
     return syntax.MutantDeclaration(
         str(name),
         str(of),
         tuple(breaks),
+        survivals[0][0] if survivals else None,
         tuple(replacements),
         tuple(variables),
         tuple(functions),
         building.place(name),
     )
+
+
+def broken(node: Node, building: Building) -> syntax.BrokenProperty:
+    name, length = parts(node)
+    return syntax.BrokenProperty(str(name), None if length is None else int(length), building.place(name))

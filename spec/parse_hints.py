@@ -133,6 +133,8 @@ FOREIGN_DECLARATIONS: Mapping[str, str] = {
     "struct": "write `record`",
     "constraint": "a `constraint` stands in a model",
     "breaks": "`breaks` stands in a mutant",
+    "neutral": "`neutral` stands in a mutant",
+    "survives": "`survives` stands in a mutant",
     "durable": "a `durable` variable stands in `server:` or `process NAME:`",
     "volatile": "a `volatile` variable stands in `server:` or `process NAME:`",
 }

@@ -6,6 +6,7 @@ Nothing here is checked. ``parse.py`` builds these nodes; ``resolve.py``, ``type
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from spec.system import Place
@@ -520,13 +521,31 @@ class ModelDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenProperty:
+    """``breaks NAME in LENGTH``: the shortest run to a violation has that many labels; None: it is not said."""
+
+    name: str
+    length: int | None
+    place: Place
+
+
+class Survival(Enum):
+    """Why no property is to fail: the change is harmless, or the model's bounds are too small to show its harm."""
+
+    NEUTRAL = "neutral"
+    SURVIVES = "survives"
+
+
+@dataclass(frozen=True, slots=True)
 class MutantDeclaration:
     """``mutant NAME of SPEC:``. ``replacements``: ``at label:`` blocks; ``skip`` alone deletes. ``variables`` are
-    redeclared (durable to volatile, say), ``functions`` redefined. ``breaks``: names of properties."""
+    redeclared (durable to volatile, say), ``functions`` redefined. It ``breaks`` properties or it has a ``survival``,
+    or says neither."""
 
     name: str
     of: str
-    breaks: tuple[tuple[str, Place], ...]
+    breaks: tuple[BrokenProperty, ...]
+    survival: Survival | None
     replacements: tuple[AtBlock, ...]
     variables: tuple[VariableDeclaration, ...]
     functions: tuple[FunctionDeclaration, ...]

@@ -436,15 +436,28 @@ def test_model() -> None:
 
 def test_mutant() -> None:
     found = only(
-        "mutant forgets-the-vote-2 of two-phase:\n    breaks a, b\n    breaks c\n    at x:\n        skip\n"
+        "mutant forgets-the-vote-2 of two-phase:\n    breaks a, b in 12\n    breaks c\n    at x:\n        skip\n"
         "    volatile voted_for: T = none\n    fun f() -> bool:\n        true\n        or false\n    at y: x := 1\n"
     )
     assert isinstance(found, syntax.MutantDeclaration)
     assert (found.name, found.of) == ("forgets-the-vote-2", "two-phase")
-    assert [name for name, _ in found.breaks] == ["a", "b", "c"]
+    assert [(broken.name, broken.length) for broken in found.breaks] == [("a", None), ("b", 12), ("c", None)]
     assert [r.label for r in found.replacements] == ["x", "y"]
     assert [v.storage for v in found.variables] == ["volatile"]
     assert [f.name for f in found.functions] == ["f"]
+
+
+@pytest.mark.parametrize("word", ["neutral", "survives"])
+def test_mutant_that_breaks_nothing(word: str) -> None:
+    found = only(f"mutant m of s:\n    {word}\n    at x:\n        skip\n")
+    assert isinstance(found, syntax.MutantDeclaration)
+    assert (found.breaks, found.survival) == ((), syntax.Survival(word))
+
+
+@pytest.mark.parametrize("claims", ["breaks a\n    neutral", "neutral\n    survives", "survives\n    breaks a"])
+def test_mutant_makes_one_claim(claims: str) -> None:
+    _, faults = parse_text(f"mutant m of s:\n    {claims}\n    at x:\n        skip\n", "test.spec")
+    assert [fault.code for fault in faults] == ["S117"]
 
 
 # ------------------------------------------------------------------------------------------------- words
@@ -453,7 +466,7 @@ KEYWORDS = (
     "const type enum record message durable volatile shared ghost network with bag fifo set loss duplication fun proc "
     "action as on flush server process never crashes at let send to reply event keep fsync ignore skip invariant "
     "sometimes window actor outcome converged track scenario after run reach completion when model enumerate depth "
-    "constraint mutant of breaks any symmetric int bool term log index start entries source"
+    "constraint mutant of breaks neutral survives any symmetric int bool term log index start entries source"
 )
 
 
