@@ -1,18 +1,19 @@
 """``check``: is there a run within the bounds that violates a property? The shortest one is found first.
 
-Two engines answer: ``symbolic`` (z3, depth after depth) and ``reference`` (breadth-first over the evaluator, which
-ends with the exact number of states when the queue runs empty).
+Three engines answer: ``explicit`` (breadth-first in native code) and ``reference`` (the same over the evaluator), which
+end with the exact number of states when the queue runs empty, and ``symbolic`` (z3, depth after depth).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from checker.explicit.symmetry import NONE, Symmetry
 from checker.progress import Progress
 from checker.question import Question
+from checker.searching import Search
 from checker.verdict import Exit
 from spec.explore import Explored, explore
 from spec.state import Label
@@ -20,13 +21,16 @@ from spec.state import Label
 DEFAULT_STEPS = 8
 """How deep the symbolic engine searches unless the command line or the model (``max_steps``) says."""
 
+SEARCH = Search()
+
 
 @dataclass(slots=True)
 class Checked:
     """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
 
     ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
-    inconclusive. ``symmetry``: what the states are counted up to.
+    inconclusive. ``taken``: transitions by rule. ``symmetry``: what the states are counted up to. ``search_seconds``:
+    without what was needed to prepare the search, by ``workers`` threads.
     """
 
     engine: str
@@ -43,9 +47,12 @@ class Checked:
     queue: int | None = None
     levels: list[int] = field(default_factory=list)
     cuts: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
     never_taken: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     symmetry: Symmetry = NONE
+    workers: int | None = None
+    search_seconds: float | None = None
     seconds: float = 0.0
 
 
@@ -69,30 +76,21 @@ def taken_together(answers: Sequence[Checked]) -> Exit:
     return min((answer.code for answer in answers), key=GRAVEST.index)
 
 
-def check(
-    question: Question,
-    engine: str,
-    max_steps: int | None,
-    timeout: float | None,
-    scenario: str | None = None,
-    *,
-    deadlock: bool = False,
-    symmetry: bool = False,
-) -> Checked:
-    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer.
-    ``symmetry``: the explicit engine stores states up to symmetry."""
+def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
+    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer."""
     started = time.monotonic()
-    max_steps = question.system.bounds.steps if max_steps is None else max_steps
+    steps = question.system.bounds.steps if search.max_steps is None else search.max_steps
     if engine == "reference":
-        checked = _reference(question, max_steps, timeout, scenario, deadlock)
+        checked = _reference(question, replace(search, max_steps=steps))
     elif engine == "explicit":
         from checker.explicit_search import check_explicit
 
-        checked = check_explicit(question, max_steps, timeout, scenario, symmetry=symmetry)
+        checked = check_explicit(question, replace(search, max_steps=steps))
     else:
         from checker.symbolic_search import check_symbolic
 
-        checked = check_symbolic(question, DEFAULT_STEPS if max_steps is None else max_steps, timeout, scenario)
+        steps = DEFAULT_STEPS if steps is None else steps
+        checked = check_symbolic(question, steps, search.timeout, search.scenario)
     checked.seconds = time.monotonic() - started
     return checked
 
@@ -101,10 +99,9 @@ class _OutOfTime(Exception):
     pass
 
 
-def _reference(
-    question: Question, max_steps: int | None, timeout: float | None, scenario: str | None, deadlock: bool
-) -> Checked:
-    start, prefix = question.start(scenario)
+def _reference(question: Question, search: Search) -> Checked:
+    start, prefix = question.start(search.scenario)
+    timeout = search.timeout
     seen = [0, 0, 0]
     began = time.monotonic()
     with Progress("check", unit="distinct states") as progress:
@@ -117,7 +114,7 @@ def _reference(
 
         try:
             explored = explore(
-                question.evaluator, start=start, max_steps=max_steps, only=question.only, progress=report
+                question.evaluator, start=start, max_steps=search.max_steps, only=question.only, progress=report
             )
         except (KeyboardInterrupt, _OutOfTime) as stop:
             interrupted = isinstance(stop, KeyboardInterrupt)
@@ -125,7 +122,7 @@ def _reference(
             reason = "interrupted" if interrupted else f"time is up ({timeout:g} s)"
             depth = seen[0] - 1
             return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
-    return _judged(question, explored, prefix, deadlock)
+    return _judged(question, explored, prefix, search.deadlock)
 
 
 def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], deadlock: bool) -> Checked:
@@ -140,6 +137,7 @@ def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], d
         queue=explored.queue,
         levels=explored.levels,
         cuts=dict(explored.cuts),
+        taken=dict(explored.taken),
     )
     violation = explored.violation
     if violation is not None:

@@ -7,94 +7,30 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
+from checker.options import (
+    enumeration_options,
+    output_options,
+    question_options,
+    search_options,
+    target_option,
+    workers_option,
+)
 from checker.verdict import MEANING, Exit, Stop
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
 EPILOG = "\b\nExit codes:\n" + CODES
 
 
-def question_options(command: Command) -> Command:
-    """What every command about a spec takes."""
-    for option in reversed(
-        (
-            click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
-            click.option(
-                "--set",
-                "settings",
-                metavar="NAME=VALUE",
-                multiple=True,
-                help="Override a constant or a bound of the model; may be repeated.",
-            ),
-            click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec)."),
-            click.option("--property", "only", metavar="NAME", help="Check only this invariant."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def output_options(command: Command) -> Command:
-    for option in reversed(
-        (
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
-            click.option(
-                "--out-itf", metavar="DIR", type=click.Path(path_type=Path), help="Write traces into this folder."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def engine_options(command: Command) -> Command:
-    return _engine_options(command, ["symbolic", "reference", "both"], "")
-
-
-def check_engine_options(command: Command) -> Command:
-    explicit = " explicit: breadth-first in native code (pip install raftproof[native])."
-    return _engine_options(command, ["symbolic", "reference", "both", "explicit"], explicit)
-
-
-def _engine_options(command: Command, engines: list[str], more: str) -> Command:
-    for option in reversed(
-        (
-            click.option(
-                "--engine",
-                type=click.Choice(engines),
-                default="symbolic",
-                show_default=True,
-                help=f"symbolic: z3. reference: breadth-first over the evaluator. both: these two must agree.{more}",
-            ),
-            click.option("--grain", type=click.Choice(["micro"]), default="micro", help="One label a step."),
-            click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-workers_option = click.option(
-    "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."
-)
-
-target_option = click.option(
-    "--target", metavar="NAME", default="refimpl", show_default=True, help="The implementation to replay on."
-)
-
-
 @click.group(invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="raftproof")
-@engine_options
+@enumeration_options
 @output_options
 @target_option
 @workers_option
@@ -136,17 +72,8 @@ def _refuse_options_before(context: click.Context, command: str) -> None:
 @cli.command()
 @click.argument("spec", required=False)
 @question_options
-@check_engine_options
+@search_options
 @output_options
-@click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends.")
-@click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels.")
-@click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled (reference engine).")
-@click.option(
-    "--symmetry/--no-symmetry",
-    default=True,
-    show_default=True,
-    help="Store one of the states that permuting symmetric sets makes the same (explicit engine).",
-)
 def check(grain: str, **options: Any) -> None:
     """Search for a run that violates a property; the shortest is found first."""
     from checker import commands
@@ -157,7 +84,7 @@ def check(grain: str, **options: Any) -> None:
 @cli.command("enumerate")
 @click.argument("spec", required=False)
 @question_options
-@engine_options
+@enumeration_options
 @output_options
 @target_option
 @workers_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from checker.job import MainJob, main_job, run_enumeration
 from checker.machine import checked_json, job_json, replay_json
 from checker.question import Question, ask
 from checker.replaying import Replays, make_folder, open_named, save
+from checker.search_report import print_checked, verdict_of_check
+from checker.searching import Search
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from spec.script import describe
@@ -85,32 +88,25 @@ def check(
     mutant: str | None,
     only: str | None,
     engine: str,
-    timeout: float | None,
     as_json: bool,
     out_itf: Path | None,
-    scenario: str | None,
-    max_steps: int | None,
-    deadlock: bool,
-    symmetry: bool,
+    **how: Any,
 ) -> None:
-    """``model-check check``."""
+    """``model-check check``. ``how``: the fields of a Search."""
+    search = Search(**how)
+    search.refuse_what_an_engine_cannot(engine)
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
-    if deadlock and engine != "reference":
-        raise Stop(Exit.USAGE, "--deadlock needs the reference engine: add --engine reference")
     make_folder(out_itf)
-    words = ["check", *(["--scenario", scenario] if scenario else [])]
-    words += ["--engine", engine] if engine != "symbolic" else []
-    words += ["--max-steps", str(max_steps)] if max_steps is not None else []
-    words += ["--deadlock"] if deadlock else []
-    words += ["--no-symmetry"] if not symmetry else []
-    reproduce = question.command(*words)
-    engines = ("symbolic", "reference") if engine == "both" else (engine,)
-    if engine == "both" and max_steps is None and question.system.bounds.steps is None:
-        max_steps = DEFAULT_STEPS  # engines can agree on the same question only
+    words = ["--engine", engine] if engine != "explicit" else []
+    reproduce = question.command("check", *words, *search.words())
+    engines = ("explicit", "symbolic") if engine == "both" else (engine,)
+    if engine == "both":  # engines can agree on the same question only
+        search = replace(search, symmetry=False)
+        if search.max_steps is None and question.system.bounds.steps is None:
+            search = replace(search, max_steps=DEFAULT_STEPS)
     answers: list[Checked] = []
     for one in engines:
-        alike = symmetry and engine == "explicit"  # counts of several engines are compared, so all count the same
-        answers.append(run_check(question, one, max_steps, timeout, scenario, deadlock=deadlock, symmetry=alike))
+        answers.append(run_check(question, one, search))
         if answers[-1].code is Exit.INTERRUPTED:
             break
     code = taken_together(answers)
@@ -119,10 +115,10 @@ def check(
     if as_json:
         click.echo(checked_json(question, answers, code, trace, reproduce))
     else:
-        report.print_checked(console(), question, checked, trace, reproduce)
+        print_checked(console(), question, checked, trace, reproduce)
         for other in answers:
             if other is not checked:
-                click.echo(report.verdict_of_check(question, other))
+                click.echo(verdict_of_check(question, other))
     if trace is not None and out_itf is not None:
         what = checked.violated or ("deadlock" if checked.code is Exit.DEADLOCK else "error")
         saved = save(trace, out_itf, f"{mutant or question.system.spec}-{what}")

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 from checker.checking import Checked
-from checker.explicit.errors import ExplicitError
-from checker.explicit.search import Now, Stopped, available, explore
+from checker.explicit.errors import ExplicitError, NotEncodable
+from checker.explicit.search import Explored, Now, Stopped, available, explore
 from checker.parallel import default_workers
 from checker.progress import Progress
 from checker.question import Question
+from checker.searching import Search
 from checker.verdict import Exit, Stop
+from spec.state import Label
 
 
-def check_explicit(
-    question: Question, max_steps: int | None, timeout: float | None, scenario: str | None, *, symmetry: bool = False
-) -> Checked:
-    """The whole space within the bounds, or ``max_steps`` labels deep. ``symmetry``: up to it where the spec allows."""
+def check_explicit(question: Question, search: Search) -> Checked:
+    """The whole space within the bounds, or ``max_steps`` labels deep; up to symmetry where the spec allows."""
     if not available():
         raise Stop(
             Exit.USAGE,
             "the explicit engine needs llvmlite, which is not installed; pip install 'raftproof[native]', or take "
-            "--engine reference",
+            "--engine symbolic (z3) or --engine reference (small models)",
         )
-    start, prefix = question.start(scenario)
-    with Progress("check", unit="distinct states") as progress:
-
-        def report(now: Now) -> None:
-            progress(now.distinct, f"depth {now.depth}, {now.queue:,} on the queue, {now.bytes / 2**20:,.0f} MiB")
-
+    start, prefix = question.start(search.scenario)
+    with Progress("check") as progress:
         try:
             found = explore(
                 question.system,
                 start=start,
-                max_steps=max_steps,
+                max_steps=search.max_steps,
                 only=question.only,
-                timeout=timeout,
-                workers=default_workers(),
-                progress=report,
-                symmetry=symmetry,
+                timeout=search.timeout,
+                workers=search.workers or default_workers(),
+                progress=lambda now: progress.say(line(now, search.max_steps)),
+                symmetry=search.symmetry,
+                stop_at_deadlock=search.deadlock,
             )
+        except NotEncodable as reason:
+            others = "--engine symbolic or --engine reference"
+            raise Stop(Exit.USAGE, f"the explicit engine cannot compile this spec: {reason}; take {others}") from reason
         except ExplicitError as error:
             raise Stop(Exit.ENGINES_DISAGREE, f"the explicit engine failed: {error}") from error
+    return _judged(question, found, prefix, search)
+
+
+def line(now: Now, max_steps: int | None) -> str:
+    """How far the search is, in a line. How long it will take can be known in the last level only."""
+    parts = [
+        f"check: depth {now.depth}",
+        f"{now.rate:,.0f} states generated/s",
+        f"{now.distinct:,} distinct states",
+        f"{now.queue:,} on the queue",
+        f"{now.bytes / 2**20:,.0f} MiB",
+        f"{now.seconds:.0f} s so far",
+    ]
+    left = now.level_seconds_left
+    if max_steps is not None and now.depth == max_steps and left is not None:
+        parts.append(f"last level, {left:.0f} s left")
+    return ", ".join(parts)
+
+
+def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], search: Search) -> Checked:
     checked = Checked(
         engine="explicit",
         code=Exit.HOLDS,
@@ -51,16 +71,25 @@ def check_explicit(
         queue=found.queue,
         levels=found.levels,
         cuts=found.cuts,
+        taken=found.taken,
         symmetry=found.symmetry,
+        workers=found.workers,
+        search_seconds=found.seconds["search"],
     )
     if found.violation is not None:
+        checked.depth = len(found.violation.labels)
         checked.labels = prefix + found.violation.labels
         checked.violated = found.violation.property
         checked.message = found.violation.message
         checked.code = Exit.EVALUATION_ERROR if found.violation.property is None else Exit.SAFETY
+    elif search.deadlock and found.deadlock is not None:
+        checked.depth = len(found.deadlock)
+        checked.labels = prefix + found.deadlock
+        checked.message = "deadlock: nothing is enabled"
+        checked.code = Exit.DEADLOCK
     elif found.stopped is not None:
         checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
-        checked.reason = found.stopped.value
+        checked.reason = f"{found.stopped.value}: {found.reason}" if found.reason else found.stopped.value
         checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
     elif found.complete:
         checked.never_taken = tuple(r.name for r in question.system.rules if r.name not in found.taken)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from checker.checking import Checked, check
 from checker.question import ask
 from checker.replaying import open_named
+from checker.searching import Search
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from traces.raft import TABLE
@@ -57,8 +58,8 @@ class Flaw:
 def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw:
     """Finds and replays the counterexample."""
     question = ask(None, mutant=MUTANT, only=PROPERTY)
-    command = question.command("check")
-    checked = check(question, "symbolic", max_steps, timeout)
+    command = question.command("check", "--engine", "symbolic")
+    checked = check(question, "symbolic", Search(max_steps=max_steps, timeout=timeout))
     if checked.labels is None:
         return Flaw(checked, None, None, None, command)
     trace = Tracer(question.evaluator).trace(checked.labels, {"property": PROPERTY, "command": command})

@@ -112,6 +112,7 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "queue": checked.queue,
         "levels": checked.levels,
         "cuts": checked.cuts,
+        "actions": checked.taken,
         "never_taken": checked.never_taken,
         "unreached": checked.unreached,
         "symmetry": {
@@ -119,6 +120,8 @@ def _checked(checked: Checked) -> dict[str, Any]:
             "permutations": checked.symmetry.permutations,
             "refused": checked.symmetry.refused,
         },
+        "workers": checked.workers,
+        "search_seconds": None if checked.search_seconds is None else round(checked.search_seconds, 3),
         "seconds": round(checked.seconds, 3),
     }
 

@@ -6,6 +6,7 @@ so that a pipe or a log gets the report only.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -38,8 +39,15 @@ class Progress:
         if self.deadline is not None and now > self.deadline:
             raise OutOfTime
         if self._live and now - self.started > 1 and now - self._shown > 0.25:
-            self._shown = now
-            sys.stderr.write(f"\r\x1b[2K{self.line(done, now - self.started, remark)}")
+            self.say(self.line(done, now - self.started, remark))
+
+    def say(self, line: str) -> None:
+        """Shows a line in place of the one before; no longer than the terminal is wide, for a line that wraps could not
+        be taken back."""
+        if self._live:
+            self._shown = time.monotonic()
+            wide = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[2K{line[: wide - 1]}")
             sys.stderr.flush()
 
     def line(self, done: int, elapsed: float, remark: str = "") -> str:

@@ -6,13 +6,11 @@ rich lays out tables and leaves colour away where the output is no terminal.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from checker.checking import Checked
 from checker.flaw import Flaw
 from checker.job import MainJob
 from checker.matrix_table import print_matrix
@@ -28,7 +26,6 @@ from traces.render.text import render_rich, render_text
 from traces.render.wording import PLAIN, Wording
 from traces.replay import Divergence
 from traces.trace import Trace
-from traces.values import EMPTY
 
 Rendered = TypeVar("Rendered")
 
@@ -73,6 +70,10 @@ def cuts_text(cuts: Mapping[str, int]) -> str:
     return "cut by a bound: " + ", ".join(f"{bound} ({count:,}×)" for bound, count in most)
 
 
+def style(code: Exit) -> str:
+    return "bold green" if code is Exit.HOLDS else "bold red"
+
+
 def print_trace(console: Console, trace: Trace) -> None:
     """A counterexample, whole."""
     if console.is_terminal:
@@ -88,60 +89,6 @@ def worded(render: Callable[[Trace, Wording], Rendered], trace: Trace) -> Render
         return render(trace, wording_for(trace))
     except (AssertionError, AttributeError, KeyError, TypeError):
         return render(trace, PLAIN)
-
-
-# ------------------------------------------------------------------------------------------------- check
-
-
-def print_checked(console: Console, question: Question, checked: Checked, trace: Trace | None, reproduce: str) -> None:
-    title(console, question)
-    if trace is not None:
-        print_trace(console, replace(trace, meta=EMPTY))  # what was violated, and the command, come last
-    if checked.distinct is not None:
-        generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""
-        console.print(
-            f"{generated}{checked.distinct:,} distinct states found, {checked.queue or 0:,} states left on queue. "
-            f"Depth {len(checked.levels)}.",
-            highlight=False,
-        )
-    if str(checked.symmetry):
-        console.print(str(checked.symmetry), highlight=False, soft_wrap=True)
-    if checked.cuts:
-        console.print(cuts_text(checked.cuts), highlight=False)
-    if checked.never_taken:
-        console.print(f"never enabled: {', '.join(checked.never_taken)}", highlight=False)
-    console.print(Text(verdict_of_check(question, checked), style=_style(checked.code)), soft_wrap=True)
-    if trace is not None:
-        console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)
-
-
-def verdict_of_check(question: Question, checked: Checked) -> str:
-    """One honest line; never "verified" for a bounded search."""
-    what = f"invariant {question.only}" if question.only else "any invariant"
-    if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
-        what += " (`sometimes` is for the reference engine)"
-    where = f" after the script of {checked.prefix}" if checked.prefix else ""
-    labels = f"{checked.depth} label{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
-    within = f"{checked.engine} engine, {labels}{where}"
-    time = f"{checked.seconds:.1f} s"
-    match checked.code:
-        case Exit.EVALUATION_ERROR:
-            return f"Evaluation error: {checked.message}; none is earlier: {within}; {time}"
-        case Exit.SAFETY | Exit.DEADLOCK:
-            return f"Counterexample: {checked.message}; none is shorter: {within}; {time}"
-        case Exit.NOT_REACHED:
-            return f"Never reached, search complete: {', '.join(checked.unreached)}; {within}; {time}"
-        case Exit.HOLDS if checked.complete:
-            return f"No counterexample to {what}: {within}, search complete within these bounds; {time}"
-        case Exit.HOLDS:
-            more = "; --engine reference searches a small model to its end" if checked.engine == "symbolic" else ""
-            return f"No counterexample to {what} within {within}; longer runs were not searched{more}; {time}"
-        case code:
-            return f"Inconclusive ({MEANING[code]}): {checked.reason}; searched in full: {within}; {time}"
-
-
-def _style(code: Exit) -> str:
-    return "bold green" if code is Exit.HOLDS else "bold red"
 
 
 # ---------------------------------------------------------------------------------------------- main job
@@ -175,7 +122,7 @@ def print_job(console: Console, job: MainJob) -> None:
         print_flaw(console, job.flaw)
     parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in job.seconds.items())
     console.print(f"time: {parts}", highlight=False)
-    console.print(Text(verdict_of_job(job), style=_style(job.code)), soft_wrap=True)
+    console.print(Text(verdict_of_job(job), style=style(job.code)), soft_wrap=True)
 
 
 def print_enumerated(console: Console, job: MainJob) -> None:

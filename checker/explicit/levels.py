@@ -301,7 +301,8 @@ class Levels:
         distinct = sum(worker.count for worker in self.workers)
         generated = sum(worker.block[Word.GENERATED] for worker in self.workers)
         size = sum(worker.bytes for worker in self.workers)
-        return Now(len(self.found.levels), distinct, generated, distinct - self._expanded(), 0.0, size, seconds)
+        depth, known, expanded = len(self.found.levels), sum(self.found.levels), self._expanded()
+        return Now(depth, distinct, generated, distinct - expanded, 0.0, size, seconds, expanded, known)
 
     def _expanded(self) -> int:
         return sum(worker.block[Word.CURSOR] for worker in self.workers) if self.expanding else sum(self.starts)

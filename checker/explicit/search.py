@@ -11,7 +11,7 @@ import importlib.util
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +57,8 @@ class Stopped(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """How far a search is. ``rate``: states generated a second, since the last report."""
+    """How far a search is. ``rate``: states generated a second, since the last report. ``expanded``, of the ``known``
+    states of this depth and those before; ``expanded_rate`` of them a second."""
 
     depth: int
     distinct: int
@@ -66,6 +67,14 @@ class Now:
     rate: float
     bytes: int
     seconds: float
+    expanded: int = 0
+    known: int = 0
+    expanded_rate: float = 0.0
+
+    @property
+    def level_seconds_left(self) -> float | None:
+        """How long the level will take, at the rate since the last report."""
+        return (self.known - self.expanded) / self.expanded_rate if self.expanded_rate > 0 else None
 
 
 Progress = Callable[[Now], None]
@@ -136,6 +145,7 @@ def explore(
     room: Room = UNLIMITED,
     fingerprints: bool = False,
     symmetry: bool = False,
+    stop_at_deadlock: bool = False,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
     seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
@@ -168,7 +178,7 @@ def explore(
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only, first, room)
-                found = _searched(levels, max_steps, saved)
+                found = _searched(levels, max_steps, saved, stop_at_deadlock)
         except OrderMatters:
             if not alike:
                 raise
@@ -189,7 +199,7 @@ def explore(
         return found
 
 
-def _searched(levels: Levels, max_steps: int | None, saved: Saved | None) -> Explored:
+def _searched(levels: Levels, max_steps: int | None, saved: Saved | None, stop_at_deadlock: bool) -> Explored:
     began = time.monotonic()
     found = levels.found
     try:
@@ -203,7 +213,7 @@ def _searched(levels: Levels, max_steps: int | None, saved: Saved | None) -> Exp
                 break
             if max_steps is not None and len(found.levels) > max_steps:
                 break
-            if levels.expand():
+            if levels.expand() or (stop_at_deadlock and found.deadlock is not None):
                 break
             levels.disk.leave_checkpoint()
         else:
@@ -228,19 +238,17 @@ class Clock:
 
     def __init__(self, timeout: float | None, progress: Progress | None) -> None:
         self.began = self.reported = time.monotonic()
-        self.timeout, self.progress, self.generated = timeout, progress, 0
+        self.timeout, self.progress, self.generated, self.expanded = timeout, progress, 0, 0
 
     def tick(self, levels: Levels) -> None:
         now = time.monotonic()
         if self.timeout is not None and now - self.began > self.timeout:
             raise OutOfTime
         if self.progress is not None and now - self.reported >= 1:
-            report = levels.now(now - self.began)
-            rate = (report.generated - self.generated) / (now - self.reported)
-            self.reported, self.generated = now, report.generated
-            self.progress(
-                Now(report.depth, report.distinct, report.generated, report.queue, rate, report.bytes, report.seconds)
-            )
+            report, passed = levels.now(now - self.began), now - self.reported
+            rates = (report.generated - self.generated) / passed, (report.expanded - self.expanded) / passed
+            self.reported, self.generated, self.expanded = now, report.generated, report.expanded
+            self.progress(replace(report, rate=rates[0], expanded_rate=rates[1]))
 
 
 __all__ = [

@@ -110,24 +110,24 @@ def test_two_phase_commit_has_288_distinct_states_in_11_levels() -> None:
 def test_both_engines_agree_that_a_small_spec_holds(path: Path) -> None:
     ran = model_check("check", path, "--engine", "both", "--max-steps", "8", "--json")
     assert ran.code == Exit.HOLDS
-    symbolic, evaluator = ran.json["answers"]
-    assert (symbolic["engine"], evaluator["engine"]) == ("symbolic", "reference")
-    assert symbolic["exit"] == evaluator["exit"] == Exit.HOLDS
+    explicit, symbolic = ran.json["answers"]
+    assert (explicit["engine"], symbolic["engine"]) == ("explicit", "symbolic")
+    assert explicit["exit"] == symbolic["exit"] == Exit.HOLDS
     assert symbolic["depth"] == 8
 
 
 # ------------------------------------------------------------------------------------------- bounds and time
 
 
-@pytest.mark.parametrize("engine", ["symbolic", "reference", "both"])
+@pytest.mark.parametrize("engine", ["explicit", "symbolic", "reference", "both"])
 def test_reaching_max_steps_holds_and_the_bound_is_printed(tmp_path: Path, engine: str) -> None:
     path = spec(tmp_path, TOY)
     ran = model_check("check", path, "--engine", engine, "--max-steps", "3")
     assert ran.code == Exit.HOLDS
-    engines = ["symbolic", "reference"] if engine == "both" else [engine]
+    engines = ["explicit", "symbolic"] if engine == "both" else [engine]
     for one in engines:
         assert f"No counterexample to any invariant within {one} engine, 3 labels; longer runs were not searched" in (
-            ran.out.replace(" (`sometimes` is for the reference engine)", "")
+            ran.out.replace(" (`sometimes` is for the explicit and the reference engine)", "")
         )
     assert "complete" not in ran.out
     assert "verified" not in ran.out.lower()
@@ -136,7 +136,7 @@ def test_reaching_max_steps_holds_and_the_bound_is_printed(tmp_path: Path, engin
 def test_max_steps_counts_the_labels_after_the_start(tmp_path: Path) -> None:
     path = spec(tmp_path, TOY)
     for words in (["--model", "started"], ["--scenario", "turned"]):
-        for engine in ("symbolic", "reference"):
+        for engine in ("explicit", "symbolic", "reference"):
             ran = model_check("check", path, "--engine", engine, "--max-steps", "1", *words)
             assert ran.code == Exit.HOLDS
             assert "1 label after the script of 2; longer runs were not searched" in ran.out
@@ -146,7 +146,9 @@ def test_max_steps_counts_the_labels_after_the_start(tmp_path: Path) -> None:
             assert len(ran.steps()) == 4
 
 
-@pytest.mark.parametrize(("engine", "seconds"), [("symbolic", 0.6), ("reference", 0.3), ("both", 0.3)])
+@pytest.mark.parametrize(
+    ("engine", "seconds"), [("explicit", 0.6), ("symbolic", 0.6), ("reference", 0.3), ("both", 0.6)]
+)
 def test_time_running_out_is_inconclusive_and_never_green(engine: str, seconds: float) -> None:
     words = ["check", "--max-steps", "40", "--engine", engine, "--timeout", seconds]
     began = process_time()
@@ -180,7 +182,7 @@ def test_time_running_out_in_an_enumeration_is_inconclusive(engine: str) -> None
 # --------------------------------------------------------------------------------------------- counterexamples
 
 
-@pytest.mark.parametrize("engine", ["symbolic", "reference", "both"])
+@pytest.mark.parametrize("engine", ["explicit", "symbolic", "reference", "both"])
 def test_a_violation_ends_with_the_shortest_trace_and_the_command_that_finds_it_again(
     tmp_path: Path, engine: str
 ) -> None:
@@ -261,21 +263,24 @@ def test_a_spec_with_the_names_of_raft_and_other_types_is_shown_in_plain_words(t
 # --------------------------------------------------------------------------------- deadlock, goals and errors
 
 
-def test_a_deadlock_is_reported_only_if_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["explicit", "reference"])
+def test_a_deadlock_is_reported_only_if_asked_for(tmp_path: Path, engine: str) -> None:
     path = spec(tmp_path, GOALS.replace("sometimes", "# sometimes"))
-    assert reference(path).code == Exit.HOLDS
-    ran = reference(path, "--deadlock", "--out-itf", tmp_path / "out")
+    words = ["check", path, "--engine", engine]
+    assert model_check(*words).code == Exit.HOLDS
+    ran = model_check(*words, "--deadlock", "--out-itf", tmp_path / "out")
     assert ran.code == Exit.DEADLOCK
     assert ran.steps() == ["up()"] * 3
     assert "deadlock: nothing is enabled" in ran.out
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["toy-deadlock.itf.json"]
     assert model_check(*ran.reproduce).code == Exit.DEADLOCK
-    assert reference(DIEHARD, "--deadlock").code == Exit.HOLDS
+    assert model_check("check", DIEHARD, "--engine", engine, "--deadlock").code == Exit.HOLDS
 
 
-def test_what_a_bound_cut_is_no_deadlock(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["explicit", "reference"])
+def test_what_a_bound_cut_is_no_deadlock(tmp_path: Path, engine: str) -> None:
     path = spec(tmp_path, "const top: int\nshared n: 0..top = 0\naction up:\n    n := n + 1\nmodel m:\n    top = 3\n")
-    ran = reference(path, "--deadlock")
+    ran = model_check("check", path, "--engine", engine, "--deadlock")
     assert ran.code == Exit.HOLDS
     assert "cut by a bound: " in ran.out
     assert "n <= 3" in ran.out
@@ -298,12 +303,12 @@ def test_a_search_that_is_not_complete_does_not_call_a_goal_unreachable(tmp_path
 def test_engines_do_not_disagree_about_goals_that_only_one_of_them_looks_for(tmp_path: Path) -> None:
     ran = model_check("check", spec(tmp_path, GOALS), "--engine", "both")
     assert ran.code == Exit.NOT_REACHED
-    assert "`sometimes` is for the reference engine" in ran.out
+    assert "`sometimes` is for the explicit and the reference engine" in ran.out
 
 
 def test_an_evaluation_error_has_its_place_and_its_trace(tmp_path: Path) -> None:
     path = spec(tmp_path, PLUNGE)
-    for engine in ("reference", "symbolic"):
+    for engine in ("explicit", "reference", "symbolic"):
         ran = model_check("check", path, "--engine", engine, "--out-itf", tmp_path / engine)
         assert ran.code == Exit.EVALUATION_ERROR
         assert "toy.spec:6:5: twice: 10 is outside 0..9 (in label 5, up())" in ran.out
@@ -319,7 +324,7 @@ def test_an_evaluation_error_of_a_property_is_shown_with_the_state_it_is_about(t
     assert ran.code == Exit.SAFETY
     assert ran.steps() == ["up()"] * 2
     path = spec(tmp_path, text.replace("true, true, false", "true, true, true"))
-    for engine in ("reference", "symbolic"):
+    for engine in ("explicit", "reference", "symbolic"):
         ran = model_check("check", path, "--engine", engine)
         assert ran.code == Exit.EVALUATION_ERROR
         assert ran.steps() == ["up()"] * 3
@@ -350,7 +355,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, **planted: Checked) -> None:
     monkeypatch.setattr(checker.commands, "run_check", answer)
 
 
-@pytest.mark.parametrize("blind", ["symbolic", "reference"])
+@pytest.mark.parametrize("blind", ["explicit", "symbolic"])
 def test_a_violation_that_one_engine_misses_is_a_disagreement(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blind: str
 ) -> None:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checker.checking import check
+from checker.explicit.search import NotEncodable, Now
+from checker.explicit_search import line
 from checker.question import ask
+from checker.searching import Search
 from checker.verdict import Exit, Stop
 from spec.load import shipped
 from tests.checker.command_line import MODELS, model_check
+
+ALL = Search(symmetry=False)
 
 
 @pytest.mark.parametrize("name", ["diehard", "two_phase_commit"])
 def test_both_engines_that_exhaust_say_the_same(name: str) -> None:
     question = ask(str(shipped(name)))
-    explicit, reference = (check(question, engine, None, None) for engine in ("explicit", "reference"))
+    explicit, reference = (check(question, engine, ALL) for engine in ("explicit", "reference"))
     assert (explicit.code, explicit.distinct, explicit.levels) == (reference.code, reference.distinct, reference.levels)
     assert (explicit.generated, explicit.complete) == (reference.generated, True)
 
 
 def test_a_violation_is_as_short_as_the_symbolic_engines() -> None:
     question = ask(None, mutant="commit-prior-term-by-counting")
-    answer = check(question, "explicit", None, None)
+    answer = check(question, "explicit")
     assert answer.code is Exit.SAFETY
     assert answer.violated == "leader_completeness"
     assert answer.labels is not None
@@ -31,7 +37,7 @@ def test_a_violation_is_as_short_as_the_symbolic_engines() -> None:
 
 
 def test_time_that_runs_out_is_inconclusive() -> None:
-    answer = check(ask(None), "explicit", None, 1.5)
+    answer = check(ask(None), "explicit", Search(timeout=1.5))
     assert answer.code is Exit.INCONCLUSIVE
     assert not answer.complete
 
@@ -39,7 +45,7 @@ def test_time_that_runs_out_is_inconclusive() -> None:
 def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checker.explicit_search.available", lambda: False)
     with pytest.raises(Stop, match="raftproof\\[native\\]") as stopped:
-        check(ask(None), "explicit", None, None)
+        check(ask(None), "explicit")
     assert stopped.value.code is Exit.USAGE
 
 
@@ -75,3 +81,66 @@ def test_command_that_reproduces_keeps_no_symmetry() -> None:
     ran = model_check(*command, "--no-symmetry")
     assert ran.code == Exit.SAFETY
     assert "--no-symmetry" in ran.reproduce
+
+
+def test_counts_do_not_depend_on_the_number_of_workers() -> None:
+    words = ("check", "--model", "tiny", "--json")
+    (one,) = model_check(*words, "--workers", 1).json["answers"]
+    (three,) = model_check(*words, "--workers", 3).json["answers"]
+    assert (one["workers"], three["workers"]) == (1, 3)
+    for what in ("generated", "distinct", "queue", "levels", "actions", "cuts", "exit"):
+        assert one[what] == three[what], what
+
+
+def test_report_counts_states_by_depth_and_by_action() -> None:
+    ran = model_check("check", MODELS / "two_phase_commit.spec", "--no-symmetry")
+    assert " states generated, 288 distinct states found, 0 states left on queue. Depth 11." in ran.out
+    assert "states by depth: 1, 7, 21, " in ran.out
+    (answer,) = model_check("check", MODELS / "two_phase_commit.spec", "--no-symmetry", "--json").json["answers"]
+    assert sum(answer["levels"]) == answer["distinct"] == 288
+    assert sum(answer["actions"].values()) == answer["generated"]
+    for rule, count in answer["actions"].items():
+        assert f"{rule} {count:,}" in ran.out
+
+
+def test_spec_that_cannot_be_compiled_names_the_engines_that_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotEncodable("an unbounded number")
+
+    monkeypatch.setattr("checker.explicit_search.explore", refuse)
+    ran = model_check("check")
+    assert ran.code == Exit.USAGE
+    assert "cannot compile this spec: an unbounded number; take --engine symbolic or --engine reference" in ran.err
+
+
+def test_progress_line_says_how_long_the_last_level_takes_and_nothing_of_others() -> None:
+    now = Now(
+        depth=4,
+        distinct=9000,
+        generated=30_000,
+        queue=5000,
+        rate=12_345.6,
+        bytes=3 << 20,
+        seconds=2.0,
+        expanded=4000,
+        known=6000,
+        expanded_rate=500.0,
+    )
+    shown = "check: depth 4, 12,346 states generated/s, 9,000 distinct states, 5,000 on the queue, 3 MiB, 2 s so far"
+    assert line(now, None) == line(now, 5) == shown
+    assert line(now, 4) == f"{shown}, last level, 4 s left"
+    assert line(replace(now, expanded_rate=0.0), 4) == shown
+
+
+def test_deadlock_ends_the_search_at_its_depth(tmp_path: Path) -> None:
+    path = tmp_path / "stuck.spec"
+    path.write_text(
+        "shared n: 0..9 = 0\nshared m: 0..9 = 0\naction stop:\n    require m == 0 and n == 0\n    n := 9\n"
+        "action go:\n    require n < 9 and m < 9\n    m := m + 1\nmodel m:\n    storage = atomic\n",
+        encoding="utf-8",
+    )
+    ran = model_check("check", path, "--deadlock")
+    assert ran.code == Exit.DEADLOCK
+    assert ran.steps() == ["stop()"]
+    assert ", 1 states left on queue. Depth 2." in ran.out  # what is deeper was not searched
+    assert model_check("check", path).code == Exit.HOLDS

@@ -79,7 +79,7 @@ def test_the_literal_rule_breaks_leader_completeness_after_five_labels() -> None
 
 def test_counting_an_entry_of_an_earlier_term_breaks_leader_completeness_after_six_labels() -> None:
     question = ask(None, mutant=COUNTING)
-    checked = check(question, "symbolic", None, None)
+    checked = check(question, "symbolic")
     assert checked.code is Exit.SAFETY
     assert checked.violated == "leader_completeness"
     assert checked.labels is not None
@@ -107,7 +107,7 @@ def test_an_answered_write_is_lost_nine_labels_after_the_script(known: Checked) 
     question = ask(None, mutant=MUTANT, only=PROPERTY)
     for answer in (checked, known):
         assert PROPERTY in broken_properties_at_the_end(question.evaluator, answer)
-    assert flaw.command == f"model-check check --mutant {MUTANT} --property {PROPERTY}"
+    assert flaw.command == f"model-check check --engine symbolic --mutant {MUTANT} --property {PROPERTY}"
     assert isinstance(flaw.on_broken, Replayed)
     assert flaw.refused
     assert flaw.code is Exit.HOLDS
@@ -179,7 +179,7 @@ def test_the_report_tells_the_whole_story(flaw: Flaw) -> None:
     assert "invariant answered_write_is_never_lost is violated" in said
     assert "on the target with the same rule broken: it does the same: the write is lost" in said
     assert "on the correct target: it refuses at step" in said
-    assert f"the whole of it: model-check check --mutant {MUTANT} --property {PROPERTY}" in said
+    assert f"the whole of it: model-check check --engine symbolic --mutant {MUTANT} --property {PROPERTY}" in said
     assert " 24  " in said
 
 

@@ -65,7 +65,7 @@ def interrupted_when(words: list[object], shown: str, folder: Path) -> tuple[Ran
     return Ran(code, (folder / "out").read_text(encoding="utf-8"), re.sub(r"\r\x1b\[2K[^\r\n]*", "", said)), took
 
 
-@pytest.mark.parametrize("engine", ["symbolic", "reference"])
+@pytest.mark.parametrize("engine", ["explicit", "symbolic", "reference"])
 def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path) -> None:
     words: list[object] = ["check", "--engine", engine, "--max-steps", "40"]
     ran, took = interrupted_when(words, "check", tmp_path)
@@ -203,7 +203,7 @@ def test_ctrl_c_in_the_first_of_two_engines_does_not_start_the_second(monkeypatc
 
     monkeypatch.setattr("checker.commands.run_check", answer)
     assert model_check("check", "--engine", "both").code == Exit.INTERRUPTED
-    assert asked == ["symbolic"]
+    assert asked == ["explicit"]
 
 
 def test_ctrl_c_in_the_second_of_two_enumerations_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,97 @@
+"""The options of ``model-check``, in the groups that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
+
+
+def _all_of(*options: Option) -> Callable[[Command], Command]:
+    """These options, in this order in the help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+question_options = _all_of(
+    click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
+    click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Override a constant or a bound of the model; may be repeated.",
+    ),
+    click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec)."),
+    click.option("--property", "only", metavar="NAME", help="Check only this invariant."),
+)
+"""What every command about a spec takes."""
+
+output_options = _all_of(
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+    click.option("--out-itf", metavar="DIR", type=click.Path(path_type=Path), help="Write traces into this folder."),
+)
+
+timeout_option = click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds.")
+
+grain_option = click.option("--grain", type=click.Choice(["micro"]), default="micro", help="One label a step.")
+
+enumeration_options = _all_of(
+    click.option(
+        "--engine",
+        type=click.Choice(["symbolic", "reference", "both"]),
+        default="symbolic",
+        show_default=True,
+        help="symbolic: z3. reference: breadth-first over the evaluator. both: these two must agree.",
+    ),
+    grain_option,
+    timeout_option,
+)
+"""How crash states and interleavings are enumerated."""
+
+search_options = _all_of(
+    click.option(
+        "--engine",
+        type=click.Choice(["explicit", "symbolic", "reference", "both"]),
+        default="explicit",
+        show_default=True,
+        help="explicit: all states, in native code (pip install raftproof[native]). symbolic: z3, depth after depth. "
+        "reference: all states, over the evaluator. both: explicit and symbolic, which must agree.",
+    ),
+    grain_option,
+    timeout_option,
+    click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends."),
+    click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels."),
+    click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled."),
+    click.option(
+        "--symmetry/--no-symmetry",
+        default=True,
+        show_default=True,
+        help="Store one of the states that permuting symmetric sets makes the same (explicit engine).",
+    ),
+    click.option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=1, max=64),
+        help="Threads of the explicit engine (default: one a processor). Counts do not depend on it.",
+    ),
+)
+"""How a search is done: the fields of ``checker.searching.Search``."""
+
+workers_option = click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."
+)
+
+target_option = click.option(
+    "--target", metavar="NAME", default="refimpl", show_default=True, help="The implementation to replay on."
+)
