@@ -18,6 +18,8 @@ pytest.importorskip("llvmlite")
 from checker.explicit import emit_renaming
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import CHECKED_VARIABLE, compiled
+from checker.explicit.emit_code import number
+from checker.explicit.emit_element_keys import KeyCode
 from checker.explicit.emit_renaming import Region, RenamingCode, Tables
 from checker.explicit.emit_symmetry import SymmetryCode
 from checker.explicit.errors import BrokenCode
@@ -218,12 +220,12 @@ def test_the_planted_faults_below_are_all_that_is_wrong(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("first", [-1, pytest.param(0, marks=pytest.mark.slow)])
 def test_any_place_that_is_not_permuted_is_noticed(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last one; slowly, each of them."""
-    for name, number in pieces()[first:]:
+    for name, which in pieces()[first:]:
 
-        def fault(code: RenamingCode, name: str = name, number: int = number) -> None:
-            forget({"": code.common, **code.regions}[name], number)
+        def fault(code: RenamingCode, name: str = name, which: int = which) -> None:
+            forget({"": code.common, **code.regions}[name], which)
 
-        assert not planted(monkeypatch, fault), (name, number)
+        assert not planted(monkeypatch, fault), (name, which)
 
 
 def test_payload_that_is_not_permuted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,15 +242,46 @@ def test_records_that_are_not_there_are_not_permuted(monkeypatch: pytest.MonkeyP
 
 
 def test_key_that_tells_elements_apart_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    mixed = SymmetryCode._seen
+    mixed = KeyCode._seen
 
-    def apart(code: SymmetryCode, writer: Any, names: Any, source: Any, element: Any, pending: Any) -> Any:
+    def apart(code: KeyCode, writer: Any, names: Any, source: Any, element: Any, pending: Any) -> Any:
         yield from mixed(code, writer, names, source, element, pending)
         yield element
 
-    monkeypatch.setattr(SymmetryCode, "_seen", apart)
+    monkeypatch.setattr(KeyCode, "_seen", apart)
     system = zoo()
     assert not is_canonical(system, Chance(system, 7).states(60))
+
+
+def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All elements have the same key, so that every order of them is open."""
+    monkeypatch.setattr(KeyCode, "_mixed", lambda *_: number(1))
+    monkeypatch.setattr(KeyCode, "_add", lambda *_: None)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_canonical_states_do_not_depend_on_keys_being_any_good(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_keys(monkeypatch)
+    system = zoo(network)
+    assert is_canonical(system, Chance(system, 9).states(60))
+    assert explore(system, max_steps=3, symmetry=True).levels == levels_of_orbits(system, 3)
+
+
+def test_elements_taken_for_twins_that_are_not_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_keys(monkeypatch)
+    monkeypatch.setattr(SymmetryCode, "_swap", lambda *_: 0)
+    system = zoo()
+    assert not is_canonical(system, Chance(system, 9).states(60))
+
+
+def test_twins_are_not_looked_at_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five that nothing tells apart: their order is decided before any of the 120 is tried."""
+    monkeypatch.setattr(SymmetryCode, "_least", lambda *_: None)
+    system = shipped_system("two_phase_commit", "five")
+    steps = Steps(compiled(system, symmetry=symmetry_of(system)))
+    first = steps.layout.encode(Evaluator(system).initial_states()[0])
+    assert steps.canonical(first) == first
+    assert explore(system, symmetry=True).distinct == 314, "as many as with every order tried"
 
 
 # ---------------------------------------------------------------------------------------------- verdicts
