@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test nightly lint types format clean
+.PHONY: check test nightly bench lint types format clean
 
 check: $(VENV)/.run
 	$(BIN)/model-check
@@ -14,6 +14,10 @@ test: $(VENV)/.test
 # The suites that take minutes, besides the others.
 nightly: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+# How fast the explicit engine is; beside TLC (RAFTPROOF_TLC_JAR=/path/to/tla2tools.jar) and Spin where they are.
+bench: $(VENV)/.run
+	$(BIN)/python bench/explicit.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -30,7 +30,8 @@ class Checked:
 
     ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
     inconclusive. ``taken``: transitions by rule. ``symmetry``: what the states are counted up to. ``search_seconds``:
-    without what was needed to prepare the search, by ``workers`` threads.
+    without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did not suffice.
+    ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     """
 
     engine: str
@@ -53,6 +54,8 @@ class Checked:
     symmetry: Symmetry = NONE
     workers: int | None = None
     search_seconds: float | None = None
+    on_disk: bool = False
+    collision_probability: float | None = None
     seconds: float = 0.0
 
 

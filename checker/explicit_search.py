@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checker.checking import Checked
-from checker.explicit.errors import ExplicitError, NotEncodable
-from checker.explicit.search import Explored, Now, Stopped, available, explore
+from checker.explicit.errors import CheckpointError, ExplicitError, NotEncodable, TooLittleMemory
+from checker.explicit.search import Explored, Now, Room, Stopped, available, explore
 from checker.parallel import default_workers
 from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit, Stop
 from spec.state import Label
+
+INTERVAL = 30.0
+"""Seconds between two checkpoints, at the least."""
 
 
 def check_explicit(question: Question, search: Search) -> Checked:
@@ -34,7 +39,11 @@ def check_explicit(question: Question, search: Search) -> Checked:
                 progress=lambda now: progress.say(line(now, search.max_steps)),
                 symmetry=search.symmetry,
                 stop_at_deadlock=search.deadlock,
+                room=Room(search.memory, search.checkpoint or search.recover, search.recover, INTERVAL),
+                fingerprints=search.fingerprints,
             )
+        except (CheckpointError, TooLittleMemory) as reason:
+            raise Stop(Exit.USAGE, str(reason)) from reason
         except NotEncodable as reason:
             others = "--engine symbolic or --engine reference"
             raise Stop(Exit.USAGE, f"the explicit engine cannot compile this spec: {reason}; take {others}") from reason
@@ -73,6 +82,8 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
         cuts=found.cuts,
         taken=found.taken,
         symmetry=found.symmetry,
+        on_disk=found.on_disk,
+        collision_probability=found.collision_probability,
         workers=found.workers,
         search_seconds=found.seconds["search"],
     )
@@ -91,6 +102,11 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
         checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
         checked.reason = f"{found.stopped.value}: {found.reason}" if found.reason else found.stopped.value
         checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
+        folder = search.checkpoint or search.recover
+        if folder is not None:
+            again = replace(search, checkpoint=None, recover=None, workers=None)
+            words = question.command("check", *again.words(), "--recover", str(folder))
+            checked.reason += f"; go on with: {words}"
     elif found.complete:
         checked.never_taken = tuple(r.name for r in question.system.rules if r.name not in found.taken)
         goals = (p.name for p in question.system.sometimes if p.name not in found.reached)

@@ -121,6 +121,8 @@ def _checked(checked: Checked) -> dict[str, Any]:
             "refused": checked.symmetry.refused,
         },
         "workers": checked.workers,
+        "on_disk": checked.on_disk,
+        "collision_probability": checked.collision_probability,
         "search_seconds": None if checked.search_seconds is None else round(checked.search_seconds, 3),
         "seconds": round(checked.seconds, 3),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,20 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
+
+
+class MemorySize(click.ParamType[int]):
+    """A number of bytes, with K, M, G or T behind it for powers of 1,024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+        if found is None or float(found[1]) == 0:
+            self.fail(f"{value!r} is no amount of memory; allowed is a number, as in 900M or 8G", param, ctx)
+        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 def _all_of(*options: Option) -> Callable[[Command], Command]:
@@ -84,6 +99,29 @@ search_options = _all_of(
         metavar="N",
         type=click.IntRange(min=1, max=64),
         help="Threads of the explicit engine (default: one a processor). Counts do not depend on it.",
+    ),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        type=MemorySize(),
+        help="Bytes for states, such as 900M or 8G; beyond that the search goes on on disk, slower (explicit engine).",
+    ),
+    click.option(
+        "--checkpoint",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Leave there, every half minute, what --recover needs (explicit engine).",
+    ),
+    click.option(
+        "--recover",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Go on with a search that was ended, from its last checkpoint (explicit engine).",
+    ),
+    click.option(
+        "--fingerprints",
+        is_flag=True,
+        help="Tell states apart by a hash of 64 bits: less memory, and a chance to miss some (explicit engine).",
     ),
 )
 """How a search is done: the fields of ``checker.searching.Search``."""

@@ -36,6 +36,12 @@ def count_lines(checked: Checked) -> list[str]:
         f"Depth {len(checked.levels)}."
     ]
     lines += [str(checked.symmetry)] if str(checked.symmetry) else []
+    if checked.collision_probability is not None:
+        lines.append(
+            "states were told apart by fingerprints of 64 bits; the chance that one was missed, calculated "
+            f"(optimistic): {checked.collision_probability:.1e}"
+        )
+    lines += ["memory was used up: the search went on on disk"] if checked.on_disk else []
     if checked.levels:
         lines.append(f"states by depth: {', '.join(f'{count:,}' for count in checked.levels)}")
     if checked.taken:

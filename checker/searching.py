@@ -6,6 +6,7 @@ A new option is a field here, an option of the same name in ``options.py``, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from checker.verdict import Exit, Stop
 
@@ -16,7 +17,9 @@ EXHAUSTIVE = ("explicit", "reference")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """``scenario``: where to start, if not at the model's start. ``max_steps``: labels from there, and ``timeout``:
-    seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a processor."""
+    seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a processor.
+    ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are told apart
+    by their hashes."""
 
     scenario: str | None = None
     max_steps: int | None = None
@@ -24,6 +27,10 @@ class Search:
     deadlock: bool = False
     symmetry: bool = True
     workers: int | None = None
+    memory: int | None = None
+    checkpoint: Path | None = None
+    recover: Path | None = None
+    fingerprints: bool = False
 
     def words(self) -> list[str]:
         """Those of the command line that make a difference to what is found."""
@@ -32,6 +39,8 @@ class Search:
         words += ["--deadlock"] if self.deadlock else []
         words += ["--no-symmetry"] if not self.symmetry else []
         words += ["--workers", str(self.workers)] if self.workers is not None else []
+        words += ["--memory", str(self.memory)] if self.memory is not None else []
+        words += ["--fingerprints"] if self.fingerprints else []
         return words
 
     def refuse_what_an_engine_cannot(self, engine: str) -> None:
@@ -40,6 +49,20 @@ class Search:
             raise _needs("--deadlock", "explicit or reference", engine)
         if self.workers is not None and engine not in ("explicit", "both"):
             raise _needs("--workers", "explicit or both", engine)
+        for option, value in (
+            ("--memory", self.memory),
+            ("--checkpoint", self.checkpoint),
+            ("--recover", self.recover),
+            ("--fingerprints", self.fingerprints),
+        ):
+            if value and engine not in ("explicit", "both"):
+                raise _needs(option, "explicit or both", engine)
+        if self.fingerprints and (self.checkpoint or self.recover):
+            raise Stop(Exit.USAGE, "--fingerprints keeps no states to write down: leave out --checkpoint and --recover")
+        if self.recover is not None and self.checkpoint is not None:
+            raise Stop(Exit.USAGE, "--recover goes on leaving checkpoints in its folder: leave out --checkpoint")
+        if self.recover is not None and self.workers is not None:
+            raise Stop(Exit.USAGE, "--recover goes on with as many workers as the search had: leave out --workers")
 
 
 def _needs(option: str, engines: str, engine: str) -> Stop:

@@ -12,17 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from checker.explicit.errors import ExplicitError
+from checker.explicit.errors import CheckpointError
 from checker.explicit.layout import Capacity
 from checker.explicit.store import Counters
 from checker.explicit.visited_disk import Run
 
 FILE = "search.json"
 FORMAT = 1
-
-
-class CheckpointError(ExplicitError):
-    """There is no checkpoint here, or it is of another search."""
 
 
 class WorkerSaved(msgspec.Struct, frozen=True):

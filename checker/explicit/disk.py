@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from checker.explicit.checkpoint import FILE, FORMAT, CheckpointError, Saved, WorkerSaved, save
+from checker.explicit.checkpoint import FILE, FORMAT, Saved, WorkerSaved, save
+from checker.explicit.errors import CheckpointError
 from checker.explicit.store import Counters
 from checker.explicit.visited import InMemory, OverBudget
 from checker.explicit.visited_disk import Log, OnDisk

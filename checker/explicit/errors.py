@@ -37,3 +37,7 @@ class OrderMatters(Disagreement):
 
 class TooLittleMemory(ExplicitError):
     """The memory that a search was given does not suffice to begin with."""
+
+
+class CheckpointError(ExplicitError):
+    """There is no checkpoint here, or it is damaged, or of another search."""

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from checker.explicit.checkpoint import Saved
     from checker.explicit.levels import Levels
 
-INTERVAL = 30.0
-"""Seconds between two checkpoints, at the least."""
-
-
 @dataclass(frozen=True, slots=True)
 class Room:
     """``memory``: bytes for states, ``None``: all there is. ``checkpoint``: the folder to leave checkpoints in;
@@ -41,7 +37,7 @@ class Room:
     memory: int | None = None
     checkpoint: Path | None = None
     recover: Path | None = None
-    interval: float = INTERVAL
+    interval: float = 30.0
 
 
 UNLIMITED = Room()

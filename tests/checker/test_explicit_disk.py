@@ -16,8 +16,8 @@ pytest.importorskip("llvmlite")
 
 from checker.explicit import visited_disk
 from checker.explicit.cache import CACHE_VARIABLE
-from checker.explicit.checkpoint import FILE, CheckpointError
-from checker.explicit.errors import TooLittleMemory
+from checker.explicit.checkpoint import FILE
+from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.search import Explored, Room, explore
 from spec.load import load_system, shipped
 from spec.state import Label

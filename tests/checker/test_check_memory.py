@@ -1,0 +1,64 @@
+"""``check`` with a memory budget, fingerprints and checkpoints, as a user meets them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from tests.checker.command_line import MODELS, model_check
+
+ONGARO = (MODELS / "ongaro.spec", "--no-symmetry", "--set", "max_active=2")
+
+
+def test_budget_is_kept_by_going_to_disk() -> None:
+    whole = model_check("check", *ONGARO, "--json").json["answers"][0]
+    ran = model_check("check", *ONGARO, "--memory", "5M", "--json")
+    assert ran.code == 0
+    answer = ran.json["answers"][0]
+    assert (whole["on_disk"], answer["on_disk"]) == (False, True)
+    assert (answer["distinct"], answer["generated"]) == (whole["distinct"], whole["generated"]) == (859750, 4809237)
+
+
+def test_fingerprints_come_with_their_chance_to_be_wrong() -> None:
+    ran = model_check("check", MODELS / "two_phase_commit.spec", "--fingerprints", "--no-symmetry")
+    assert ran.code == 0
+    assert "288 distinct states" in ran.out
+    assert "calculated (optimistic)" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--memory", "lots"), "no amount of memory"),
+        (("--memory", "0"), "no amount of memory"),
+        (("--memory", "1K"), "needs at least"),
+        (("--recover", "nowhere"), "no such folder"),
+        (("--recover", "a", "--checkpoint", "b"), "leave out --checkpoint"),
+        (("--recover", "a", "--workers", "1"), "leave out --workers"),
+        (("--fingerprints", "--checkpoint", "a"), "keeps no states"),
+        (("--memory", "1G", "--engine", "symbolic"), "needs --engine explicit"),
+        (("--fingerprints", "--engine", "reference"), "needs --engine explicit"),
+    ],
+)
+def test_what_cannot_be_is_a_usage_error(options: tuple[str, ...], said: str) -> None:
+    ran = model_check("check", MODELS / "two_phase_commit.spec", *options)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_recovery_command_is_printed_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import checker.explicit_search as search
+
+    monkeypatch.setattr(search, "INTERVAL", 0.0)
+    ran = model_check("check", "--model", "three", "--timeout", "10", "--checkpoint", tmp_path / "left")
+    assert ran.code == 22
+    words = shlex.split(ran.out.split("go on with: ")[1].split("; searched")[0])[1:]
+    again = model_check(*words, "--max-steps", "9", "--json")
+    assert again.code == 0
+    answer = again.json["answers"][0]
+    assert answer["levels"][:4] == [1, 3, 12, 28]
+    assert answer["distinct"] > 1000
