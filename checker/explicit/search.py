@@ -178,7 +178,7 @@ def explore(
         except OrderMatters:
             if not alike:
                 raise
-            alike = alike.without("an evaluation fails for some orders of its elements only")
+            alike, saved = alike.without("an evaluation fails for some orders of its elements only"), None
             continue
         except NotPermutable as reason:
             alike = alike.without(str(reason))
