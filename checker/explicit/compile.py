@@ -105,6 +105,8 @@ def emit(
         SymmetryCode(module, layout, transitions.pool, symmetry).emit()
     SearchCode(module, layout, transitions.most, fingerprints).emit()
     SortedCode(module, layout.words).emit()
+    if isinstance(module, CheckedModule):
+        module.context_words.initializer = ir.Constant(ir.IntType(64), COUNTERS + len(transitions.cuts.numbers))
     return str(module), transitions
 
 

@@ -24,6 +24,7 @@ class CheckedModule(ir.Module):  # type: ignore[misc]
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.names: list[str] = []
+        self.context_words = self._global("debug.context_words", _NUMBER)  # known when all cuts are
         self.unbounded: dict[str, int] = {}
         self._fault = self._global("debug.fault", _NUMBER)
         self._scratch = self._global("debug.scratch", ir.ArrayType(ir.IntType(8), SCRATCH))

@@ -90,11 +90,11 @@ class Code:
 
     # ------------------------------------------------------------------------------------------ checks
 
-    def bounded(self, pointer: Ssa, words: Ssa | int) -> Ssa:
+    def bounded(self, pointer: Ssa, words: int | Callable[[], Ssa]) -> Ssa:
         """The pointer, to a region of so many words: what is computed from it stays in there."""
         if self.checks is None:
             return pointer
-        size = self.mul(number(words) if isinstance(words, int) else words, number(8))
+        size = self.mul(number(words) if isinstance(words, int) else words(), number(8))
         builder = self.cells if isinstance(pointer, ir.Argument) and known(size) is not None else self.b
         start = builder.gep(pointer, [number(0)], source_etype=I64)
         if id(pointer) in self._extents:  # a part of a region
@@ -115,6 +115,19 @@ class Code:
         if pointer is start and known(length) is not None and size <= (known(length) or 0):
             return pointer
         return self.checks.address(self.b, pointer, start, length, size, f"{what} of {size} bytes")
+
+    def bounded_context(self, context: Ssa) -> Ssa:
+        return self.bounded(context, lambda: self.b.load(self.checks.context_words, typ=I64))  # type: ignore[union-attr]
+
+    def within(self, index: Ssa, end: Callable[[], Ssa], what: str, first: Callable[[], Ssa] | None = None) -> Ssa:
+        """The index, which lies in first..end - 1; in a checked module ``first`` (or 0) if it does not."""
+        if self.checks is None:
+            return index
+        begin = number(0) if first is None else first()
+        room = self.b.sub(end(), begin)
+        good = self.b.icmp_unsigned("<", self.b.sub(index, begin), room)
+        self.ensure(lambda: good, what)
+        return self.b.select(good, index, begin)
 
     def ensure(self, holds: Callable[[], Ssa], what: str) -> None:
         """In a checked module: notes it if this does not hold."""

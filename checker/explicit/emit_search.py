@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from checker.explicit.emit_code import I32, I64, POINTER, Code, declared, number
-from checker.explicit.emit_transitions import CUTS, OUT
+from checker.explicit.emit_transitions import CUTS, OUT, SYSTEM_ACTIONS
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
 
@@ -99,11 +99,41 @@ class SearchCode:
     def _call(self, code: Code, name: str, *arguments: Ssa) -> Ssa:
         return code.b.call(self.module.globals[name], arguments)
 
-    def _pointer(self, code: Code, worker: Ssa, word: int) -> Ssa:
-        return code.b.inttoptr(code.word(worker, word), POINTER)
+    def _pointer(self, code: Code, worker: Ssa, word: Word) -> Ssa:
+        pointer = code.b.inttoptr(code.word(worker, word), POINTER)
+        return code.bounded(pointer, lambda: self._size(code, worker, word))
+
+    def _size(self, code: Code, worker: Ssa, word: Word) -> Ssa:
+        """How many words stand where this word of a worker points to."""
+        match word:
+            case Word.TABLE:
+                return code.add(code.word(worker, Word.MASK), number(1))
+            case Word.PARENTS:  # of half a word each
+                return code.b.lshr(code.add(code.word(worker, Word.ROOM), number(1)), number(1))
+            case Word.FINGERPRINTS:
+                return code.word(worker, Word.ROOM)
+            case Word.BUFFER:
+                return number(batch_room(self.most) * (self.words + 1))
+            case Word.HASHES:
+                return number(2 * batch_room(self.most))
+            case Word.BOXES:
+                return code.mul(number(2), code.word(worker, Word.WORKERS))
+            case Word.TAKEN:
+                return number(len(self.layout.system.rules) + len(SYSTEM_ACTIONS))
+        raise AssertionError(f"{word.name} points to no region of its own")
+
+    def _context(self, code: Code, worker: Ssa) -> Ssa:
+        return code.bounded_context(code.b.inttoptr(code.word(worker, Word.CONTEXT), POINTER))
 
     def _state(self, code: Code, worker: Ssa, index: Ssa, where: Word = Word.LEVEL) -> Ssa:
-        return code.at(self._pointer(code, worker, where), code.mul(index, number(self.words)))
+        if where is Word.LEVEL:  # which has no more than the states from CURSOR to END
+            first, end = Word.CURSOR, Word.END
+            what = "a state outside the level"
+            index = code.within(index, lambda: code.word(worker, end), what, lambda: code.word(worker, first))
+        else:
+            index = code.within(index, lambda: code.word(worker, Word.ROOM), "a state outside the store")
+        states = code.b.inttoptr(code.word(worker, where), POINTER)
+        return code.bounded(code.at(states, code.mul(index, number(self.words))), self.words)
 
     def _add(self, code: Code, pointer: Ssa, word: Ssa | int, more: Ssa) -> None:
         code.put_word(pointer, word, code.add(code.word(pointer, word), more))
@@ -112,7 +142,7 @@ class SearchCode:
 
     def _hash(self) -> None:
         code = self._function("hash", I64, POINTER)
-        (state,) = code.function.args
+        state = code.bounded(code.function.args[0], self.words)
         lanes: list[Ssa] = [number(0x2545F4914F6CDD1D), number(0x1B873593CC9E2D51)]  # two chains that overlap in time
         for word in range(self.words):
             h = code.b.mul(code.b.xor(lanes[word % 2], code.word(state, word)), number(-7046029254386353131))
@@ -162,6 +192,7 @@ class SearchCode:
         """(worker, state, hash, parent): stores a state that is not there."""
         code = self._function("insert", ir.VoidType(), POINTER, POINTER, I64, I64)
         worker, state, h, parent = code.function.args
+        worker, state = code.bounded(worker, len(Word)), code.bounded(state, self.words)
         table, mask = self._pointer(code, worker, Word.TABLE), code.word(worker, Word.MASK)
         tag = code.b.lshr(h, number(32))
         probe, free, taken, same_tag, following, done = (code.block() for _ in range(6))
@@ -215,6 +246,7 @@ class SearchCode:
         says where it belongs, and neighbours stay neighbours."""
         code = self._function("rehash", ir.VoidType(), POINTER, POINTER, I64, exported=True)
         worker, old, size = code.function.args
+        worker, old = code.bounded(worker, len(Word)), code.bounded(old, lambda: size)
 
         def put(i: Ssa) -> None:
             entry = code.word(old, i)
@@ -228,7 +260,7 @@ class SearchCode:
     def _recall(self) -> None:
         """(worker): fills an empty table from the store."""
         code = self._function("recall", ir.VoidType(), POINTER, exported=True)
-        (worker,) = code.function.args
+        worker = code.bounded(code.function.args[0], len(Word))
 
         def put(i: Ssa) -> None:
             tag = code.b.lshr(self._call(code, "hash", self._state(code, worker, i, Word.STATES)), number(32))
@@ -295,7 +327,7 @@ class SearchCode:
         They are not stored one by one: a batch is generated, each one's slot asked for at once, and then stored, so
         that the waits for memory overlap."""
         code = self._function("expand", I64, POINTER, exported=True)
-        (worker,) = code.function.args
+        worker = code.bounded(code.function.args[0], len(Word))
         held = code.cell(I64)  # records in the buffer that are not stored yet
         code.put(held, number(0))
 
@@ -308,7 +340,7 @@ class SearchCode:
         self._return_if(code, code.is_less(code.word(worker, Word.ROOM), needed), Returned.NEEDS_ROOM, settle)
         self._boxes_have_room(code, worker, settle)
         state = self._state(code, worker, cursor)
-        context, buffer = self._pointer(code, worker, Word.CONTEXT), self._pointer(code, worker, Word.BUFFER)
+        context, buffer = self._context(code, worker), self._pointer(code, worker, Word.BUFFER)
         stride = self.words + 1
         earlier = code.get(held, I64)
         records = code.at(buffer, code.mul(earlier, number(stride)))
@@ -347,7 +379,7 @@ class SearchCode:
     def _commit(self) -> None:
         """(worker, number): stores the first records of the buffer, or sends them to their owners."""
         code = self._function("commit", ir.VoidType(), POINTER, I64)
-        worker, size = code.function.args
+        worker, size = code.bounded(code.function.args[0], len(Word)), code.function.args[1]
         hashes, buffer = self._pointer(code, worker, Word.HASHES), self._pointer(code, worker, Word.BUFFER)
         last = code.sub(size, number(1))
 
@@ -406,6 +438,8 @@ class SearchCode:
             box = code.at(self._pointer(code, worker, Word.BOXES), code.mul(owner, number(2)))
             used = code.word(box, 1)
             records = code.b.inttoptr(code.word(box, 0), POINTER)
+            stride = number(self.words + 2)
+            records = code.bounded(records, lambda: code.mul(code.word(worker, Word.BOX_ROOM), stride))
             record = code.at(records, code.mul(used, number(self.words + 2)))
             code.put_word(record, 0, h)
             code.put_word(record, 1, parent)
@@ -419,6 +453,7 @@ class SearchCode:
         code = self._function("absorb", ir.VoidType(), POINTER, POINTER, I64, exported=True)
         worker, records, size = code.function.args
         stride = number(self.words + 2)
+        worker, records = code.bounded(worker, len(Word)), code.bounded(records, lambda: code.mul(size, stride))
 
         def each(first: Ssa, last: Ssa, body: Callable[[Ssa], None]) -> None:
             code.for_range(first, last, lambda i: body(code.at(records, code.mul(i, stride))))
@@ -445,7 +480,7 @@ class SearchCode:
         """(worker): the goals and invariants of the states from CURSOR to END; returns at the first one that reaches or
         breaks one, with CURSOR on it."""
         code = self._function("check", I64, POINTER, exported=True)
-        (worker,) = code.function.args
+        worker = code.bounded(code.function.args[0], len(Word))
         head, cursor = self._loop(code, worker, lambda: None)
         state = self._state(code, worker, cursor)
         wanted = code.word(worker, Word.GOALS)

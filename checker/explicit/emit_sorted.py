@@ -33,11 +33,17 @@ class SortedCode:
     def _call(self, code: Code, name: str, *arguments: Ssa) -> Ssa:
         return code.b.call(self.module.globals[name], arguments)
 
+    def _items(self, code: Code, items: Ssa, size: Ssa) -> Ssa:
+        return code.bounded(items, lambda: code.mul(number(2), size))
+
+    def _states(self, code: Code, states: Ssa, size: Ssa) -> Ssa:
+        return code.bounded(states, lambda: code.mul(number(self.words), size))
+
     def _compare_states(self) -> None:
         """(state, state): -1, 0 or 1, by their words."""
         code = self._function("compare_states", I64, POINTER, POINTER)
         code.function.linkage = "internal"
-        left, right = code.function.args
+        left, right = (code.bounded(state, self.words) for state in code.function.args)
         for word in range(self.words):
             a, b = code.word(left, word), code.word(right, word)
             leave = code.block()
@@ -62,6 +68,7 @@ class SortedCode:
         """(states, number, items): an item for each state."""
         code = self._function("itemise", VOID, POINTER, I64, POINTER)
         states, size, items = code.function.args
+        states, items = self._states(code, states, size), self._items(code, items, size)
 
         def item(i: Ssa) -> None:
             state = code.at(states, code.mul(i, number(self.words)))
@@ -76,7 +83,7 @@ class SortedCode:
     def _compare_items(self) -> None:
         """(item, item): what C's qsort asks."""
         code = self._function("compare_items", I32, POINTER, POINTER)
-        left, right = code.function.args
+        left, right = (code.bounded(item, 2) for item in code.function.args)
         states = [code.b.inttoptr(code.word(item, 1), POINTER) for item in (left, right)]
         order = self._order(code, code.word(left, 0), states[0], code.word(right, 0), states[1])
         code.b.ret(code.b.trunc(order, I32))
@@ -86,6 +93,7 @@ class SortedCode:
         """(items, number, run, its number): marks the items whose states are in the run. Both are sorted."""
         code = self._function("sift", VOID, POINTER, I64, POINTER, I64)
         items, size, run, length = code.function.args
+        items, run = self._items(code, items, size), self._states(code, run, length)
         i, j = code.cell(I64), code.cell(I64)
         code.put(i, number(0))
         code.put(j, number(0))
@@ -119,6 +127,8 @@ class SortedCode:
         items that are not marked, in their order, with their parents; how many there are."""
         code = self._function("gather", I64, POINTER, I64, POINTER, POINTER, POINTER, POINTER)
         items, size, store, parents, out, out_parents = code.function.args
+        items, out = self._items(code, items, size), self._states(code, out, size)
+        out_parents = code.bounded(out_parents, lambda: code.b.lshr(code.add(size, number(1)), number(1)))
         count = code.cell(I64)
         code.put(count, number(0))
         first = code.b.ptrtoint(store, I64)
@@ -130,7 +140,7 @@ class SortedCode:
             def copy() -> None:
                 at = code.get(count, I64)
                 target = code.at(out, code.mul(at, number(self.words)))
-                code.copy(target, code.b.inttoptr(address, POINTER), self.words)
+                code.copy(target, code.bounded(code.b.inttoptr(address, POINTER), self.words), self.words)
                 index = code.b.udiv(code.sub(address, first), number(8 * self.words))
 
                 def parent() -> None:

@@ -128,6 +128,7 @@ class Transitions:
         for argument in function.args[:3]:
             argument.add_attribute("noalias")
         code, (context, state, pool, *choice) = Code(function), function.args
+        context = code.bounded_context(context)
         state, pool = code.bounded(state, self.layout.words), code.bounded(pool, self.pool.words)
         return code, _Arguments(context, state, pool, *choice)
 
@@ -549,7 +550,7 @@ class Transitions:
         for argument in function.args:
             argument.add_attribute("noalias")
         code = Code(function)
-        context, state = function.args[0], code.bounded(function.args[1], self.layout.words)
+        context, state = code.bounded_context(function.args[0]), code.bounded(function.args[1], self.layout.words)
         pool, begin = self.pool.cell(code), code.word(context, OUT)
         if self.layout.slots:
             code.b.call(self.pool.load, [state, pool])

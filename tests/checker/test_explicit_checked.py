@@ -15,15 +15,17 @@ from checker.explicit.compile import CHECKED_VARIABLE, Compiled, compiled
 from checker.explicit.emit_code import Code, number
 from checker.explicit.emit_collections import Collections
 from checker.explicit.emit_pool import Pool
+from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_statements import Running
 from checker.explicit.errors import BrokenCode
-from checker.explicit.layout import Capacity
+from checker.explicit.layout import Capacity, Layout
 from checker.explicit.search import explore
 from checker.explicit.steps import Steps
 from spec.evaluate import Evaluator
 from spec.system import System
 from tests.checker.symbolic_systems import kitchen, of_text
 
+STATE = SearchCode._state
 COUNTING = """
 const top: int
 shared count: 0..top = 0
@@ -54,17 +56,27 @@ def fire_first(code: Compiled) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "storage"),
-    [("bag with loss, duplication", "buffered"), ("fifo with loss, duplication", "atomic"), ("set", "buffered")],
+    ("network", "storage", "fingerprints"),
+    [
+        ("bag with loss, duplication", "buffered", False),
+        ("fifo with loss, duplication", "atomic", True),
+        ("set", "buffered", False),
+    ],
 )
 def test_search_in_the_debug_build_is_clean_and_finds_the_same(
-    network: str, storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: str, storage: str, fingerprints: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = kitchen(network, storage, "max_in_flight = 2")
     plain = explore(system, max_steps=5, cache=tmp_path, workers=2)
     monkeypatch.setenv(CHECKED_VARIABLE, "1")
-    found = explore(system, max_steps=5, cache=tmp_path, workers=2)
+    found = explore(system, max_steps=5, cache=tmp_path, workers=2, fingerprints=fingerprints)
     assert (found.levels, found.generated, found.cuts) == (plain.levels, plain.generated, plain.cuts)
+
+
+def test_every_access_but_one_is_to_memory_of_known_extent() -> None:
+    """The one: parents beside the states of a store, whose number `gather` is not told."""
+    module = compiling.emit(Layout(kitchen()), checked=True)[1].module
+    assert module.unbounded == {"gather": 1}
 
 
 def test_debug_build_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
@@ -120,6 +132,23 @@ def test_row_beyond_a_table_is_out_of_bounds(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Code, "table", lambda self, values, type_, i: right(self, [7], type_, i))
     with pytest.raises(BrokenCode, match=r"a read of 8 bytes in rule\.0\.act"):
         fire_first(checked(counting("nested := nested + {{count}}"), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("method", "planted", "what"),
+    [
+        ("_slot", lambda self, code, worker, tag: tag, "a read of 8 bytes in absorb"),
+        ("_owner", lambda self, code, worker, h: number(7), "a read of 8 bytes in commit"),
+        ("_state", lambda self, code, worker, i, *at: STATE(self, code, worker, number(1 << 40), *at), "outside the"),
+    ],
+)
+def test_search_that_leaves_its_memory_is_stopped(
+    method: str, planted: Callable[..., Any], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SearchCode, method, planted)
+    monkeypatch.setenv(CHECKED_VARIABLE, "1")
+    with pytest.raises(BrokenCode, match=what):
+        explore(kitchen(), max_steps=3, cache=tmp_path)
 
 
 def test_more_successors_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,8 @@ class Vocabulary:
         """A sort for a variable, a field or a parameter of a function."""
         chance = self.chance
         element = chance.choice((*self.scalars, self.pair))
+        if chance.random() < 0.15:
+            return self._large()
         match chance.randrange(-1, 10):
             case -1 | 0 | 1:
                 return chance.choice(self.scalars)
@@ -149,6 +151,29 @@ class Vocabulary:
         key = chance.choice((BOOL, COLOUR, *self.ints, *self.atoms, OptionalSort(self.items), self.key_record))
         value = chance.choice((*self.scalars, self.pair, OptionalSort(self.items), SetSort(COLOUR), SeqSort(BOOL, 2)))
         return MapSort(key, value)
+
+    def _large(self) -> Sort:
+        """A sort of collections of collections, or whose values take more bits than a word has."""
+        pairs = SeqSort(self.pair, self.chance.randint(4, 6))
+        flags = MapSort(BOOL, BOOL)
+        sorts: tuple[Sort, ...] = (
+            SetSort(IntSort(-3, 70)),
+            SetSort(self.key_record),
+            SetSort(flags),
+            SetSort(SetSort(COLOUR)),
+            SetSort(OptionalSort(self.key_record)),
+            pairs,
+            SeqSort(SetSort(self.items), 2),
+            SeqSort(SeqSort(BOOL, 2), 2),
+            SeqSort(self.deep, 2),
+            OptionalSort(MapSort(COLOUR, IntSort(-2, 3, False, "Near"))),
+            MapSort(COLOUR, SeqSort(self.pair, 3)),
+            MapSort(self.nodes, MapSort(BOOL, self.pair)),
+            MapSort(SetSort(BOOL), OptionalSort(COLOUR)),
+            MapSort(self.key_record, self.deep),
+            MapSort(flags, IntSort(0, 5)),
+        )
+        return self.chance.choice(sorts)
 
     @property
     def key_record(self) -> Sort:
