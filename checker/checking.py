@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from checker.explicit.symmetry import NONE, Symmetry
+from checker.grain import at_macro_grain, replayed, spans
 from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit
 from spec.explore import Explored, explore
+from spec.grains import step_names
 from spec.state import Label
+from spec.system import Grain
 
 DEFAULT_STEPS = 8
 """How deep the symbolic engine searches unless the command line or the model (``max_steps``) says."""
@@ -31,7 +34,9 @@ class Checked:
     ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
     inconclusive. ``taken``: transitions by rule. ``symmetry``: what the states are counted up to. ``search_seconds``:
     without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did not suffice.
-    ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
+    ``collision_probability``: that a state was taken for another one, if only fingerprints were compared. At the macro
+    grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name and how many
+    labels it stands for.
     """
 
     engine: str
@@ -56,7 +61,16 @@ class Checked:
     search_seconds: float | None = None
     on_disk: bool = False
     collision_probability: float | None = None
+    grain: Grain = Grain.MICRO
+    steps: tuple[tuple[str, int], ...] = ()
     seconds: float = 0.0
+
+    @property
+    def length(self) -> int | None:
+        """Of the violating run, in steps of the grain that was searched."""
+        if self.labels is None:
+            return None
+        return len(self.labels) if self.grain is Grain.MICRO else self.prefix + len(self.steps)
 
 
 GRAVEST = (
@@ -74,14 +88,17 @@ def taken_together(answers: Sequence[Checked]) -> Exit:
     """The code of several engines' answers to one question. Of the violations of the shortest length each may have
     found another; that one found none, or a longer one, is a disagreement."""
     decided = [a for a in answers if a.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE)]
-    if len({None if answer.labels is None else len(answer.labels) for answer in decided}) > 1:
+    if len({answer.length for answer in decided}) > 1:
         return Exit.ENGINES_DISAGREE
     return min((answer.code for answer in answers), key=GRAVEST.index)
 
 
 def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
-    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer."""
-    started = time.monotonic()
+    """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer. That
+    nothing was found at the macro grain is no answer either: INCONCLUSIVE without a ``reason``."""
+    started, micro = time.monotonic(), question
+    if search.grain is Grain.MACRO:
+        question = at_macro_grain(question)
     steps = question.system.bounds.steps if search.max_steps is None else search.max_steps
     if engine == "reference":
         checked = _reference(question, replace(search, max_steps=steps))
@@ -94,8 +111,20 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
 
         steps = DEFAULT_STEPS if steps is None else steps
         checked = check_symbolic(question, steps, search.timeout, search.scenario)
+    if search.grain is Grain.MACRO:
+        _in_micro_labels(micro, question, checked)
     checked.seconds = time.monotonic() - started
     return checked
+
+
+def _in_micro_labels(micro: Question, coarse: Question, checked: Checked) -> None:
+    """What was found at the macro grain, as an answer about the micro one."""
+    checked.grain = Grain.MACRO
+    if checked.labels is not None:
+        checked.steps = spans(coarse, checked.labels[checked.prefix :])
+        checked.labels = replayed(micro, coarse, checked.labels, checked.violated)
+    elif checked.code in (Exit.HOLDS, Exit.NOT_REACHED):
+        checked.code = Exit.INCONCLUSIVE
 
 
 class _OutOfTime(Exception):
@@ -156,7 +185,7 @@ def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], d
         checked.code = Exit.DEADLOCK
         return checked
     if explored.complete:
-        checked.never_taken = tuple(r.name for r in question.evaluator.system.rules if r.name not in explored.taken)
+        checked.never_taken = tuple(name for name in step_names(question.system) if name not in explored.taken)
         goals = (p.name for p in question.system.sometimes if p.name not in explored.reached)
         checked.unreached = tuple(goals) if question.only is None else ()
         checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS

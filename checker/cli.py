@@ -77,8 +77,9 @@ def _refuse_options_before(context: click.Context, command: str) -> None:
 def check(grain: str, **options: Any) -> None:
     """Search for a run that violates a property; the shortest is found first."""
     from checker import commands
+    from spec.system import Grain
 
-    commands.check(**options)
+    commands.check(**options, grain=Grain(grain))
 
 
 @cli.command("enumerate")

@@ -12,6 +12,7 @@ from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit, Stop
+from spec.grains import step_names
 from spec.state import Label
 
 INTERVAL = 30.0
@@ -108,7 +109,7 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
             words = question.command("check", *again.words(), "--recover", str(folder))
             checked.reason += f"; go on with: {words}"
     elif found.complete:
-        checked.never_taken = tuple(r.name for r in question.system.rules if r.name not in found.taken)
+        checked.never_taken = tuple(name for name in step_names(question.system) if name not in found.taken)
         goals = (p.name for p in question.system.sometimes if p.name not in found.reached)
         checked.unreached = tuple(goals) if question.only is None else ()
         checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS

@@ -103,6 +103,8 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "depth": checked.depth,
         "prefix": checked.prefix,
         "length": None if checked.labels is None else len(checked.labels),
+        "grain": checked.grain.value,
+        "steps": [{"name": name, "labels": labels} for name, labels in checked.steps],
         "violated": checked.violated,
         "message": checked.message,
         "reason": checked.reason or None,

@@ -83,10 +83,18 @@ search_options = _all_of(
         help="explicit: all states, in native code (pip install raftproof[native]). symbolic: z3, depth after depth. "
         "reference: all states, over the evaluator. both: explicit and symbolic, which must agree.",
     ),
-    grain_option,
+    click.option(
+        "--grain",
+        type=click.Choice(["micro", "macro"]),
+        default="micro",
+        show_default=True,
+        help="micro: one label a step. macro: a macro of the spec a step; that it finds nothing is no answer.",
+    ),
     timeout_option,
     click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends."),
-    click.option("--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels."),
+    click.option(
+        "--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels (macro steps)."
+    ),
     click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled."),
     click.option(
         "--symmetry/--no-symmetry",

@@ -10,7 +10,9 @@ from rich.text import Text
 from checker.checking import Checked
 from checker.question import Question
 from checker.report import cuts_text, print_trace, style, title
-from checker.verdict import MEANING, Exit
+from checker.verdict import Exit
+from spec.grains import ABSENCE
+from spec.system import Grain
 from traces.trace import Trace
 from traces.values import EMPTY
 
@@ -19,6 +21,8 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
     title(console, question)
     if trace is not None:
         print_trace(console, replace(trace, meta=EMPTY))  # what was violated, and the command, come last
+    if checked.steps:
+        console.print(_steps_text(checked), highlight=False, soft_wrap=True)
     for line in count_lines(checked):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(Text(verdict_of_check(question, checked), style=style(checked.code)), soft_wrap=True)
@@ -64,9 +68,12 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
     if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
         what += " (`sometimes` is for the explicit and the reference engine)"
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
-    labels = f"{checked.depth} label{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
+    step = "label" if checked.grain is Grain.MICRO else "macro step"
+    labels = f"{checked.depth} {step}{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
     within = f"{checked.engine} engine, {labels}{where}"
     time = f"{checked.seconds:.1f} s"
+    if checked.grain is Grain.MACRO:
+        return _verdict_at_macro_grain(checked, what, within, time)
     match checked.code:
         case Exit.EVALUATION_ERROR:
             return f"Evaluation error: {checked.message}; none is earlier: {within}; {time}"
@@ -79,5 +86,32 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
         case Exit.HOLDS:
             more = "; --engine explicit searches all of a model" if checked.engine == "symbolic" else ""
             return f"No counterexample to {what} within {within}; longer runs were not searched{more}; {time}"
-        case code:
-            return f"Inconclusive ({MEANING[code]}): {checked.reason}; searched in full: {within}; {time}"
+        case _:
+            return f"Inconclusive: {checked.reason}; searched in full: {within}; {time}"
+
+
+def _verdict_at_macro_grain(checked: Checked, what: str, within: str, time: str) -> str:
+    """A counterexample is one of the micro grain; that there is none is not."""
+    length = 0 if checked.labels is None else len(checked.labels) - checked.prefix
+    within += f" of {length} labels" if checked.labels is not None else ""
+    match checked.code:
+        case Exit.EVALUATION_ERROR:
+            return f"Evaluation error: {checked.message}; none is earlier at the macro grain: {within}; {time}"
+        case Exit.SAFETY:
+            return f"Counterexample: {checked.message}; none is shorter at the macro grain: {within}; {time}"
+        case Exit.INCONCLUSIVE if not checked.reason:
+            end = "search complete within these bounds" if checked.complete else "longer runs were not searched"
+            never = f"; never reached: {', '.join(checked.unreached)}" if checked.unreached else ""
+            return f"No counterexample to {what} at the macro grain: {within}, {end}{never}; {ABSENCE}; {time}"
+        case _:
+            return f"Inconclusive: {checked.reason}; searched in full: {within}; {ABSENCE}; {time}"
+
+
+def _steps_text(checked: Checked) -> str:
+    """Which labels of the run each macro step stands for."""
+    parts, first = [], checked.prefix + 1
+    for name, labels in checked.steps:
+        last = min(first + labels - 1, len(checked.labels or ()))  # the run may end inside its last step
+        parts.append(f"{name} {first}–{last}" if last > first else f"{name} {first}")
+        first += labels
+    return f"macro steps, by labels: {', '.join(parts)}"

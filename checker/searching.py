@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checker.verdict import Exit, Stop
+from spec.system import Grain
 
 EXHAUSTIVE = ("explicit", "reference")
 """The engines that look at every state."""
@@ -16,10 +17,10 @@ EXHAUSTIVE = ("explicit", "reference")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """``scenario``: where to start, if not at the model's start. ``max_steps``: labels from there, and ``timeout``:
-    seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a processor.
-    ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are told apart
-    by their hashes."""
+    """``scenario``: where to start, if not at the model's start. ``max_steps``: labels (macro steps) from there, and
+    ``timeout``: seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a
+    processor. ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are
+    told apart by their hashes."""
 
     scenario: str | None = None
     max_steps: int | None = None
@@ -31,10 +32,12 @@ class Search:
     checkpoint: Path | None = None
     recover: Path | None = None
     fingerprints: bool = False
+    grain: Grain = Grain.MICRO
 
     def words(self) -> list[str]:
         """Those of the command line that make a difference to what is found."""
         words = ["--scenario", self.scenario] if self.scenario else []
+        words += ["--grain", self.grain.value] if self.grain is not Grain.MICRO else []
         words += ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
         words += ["--deadlock"] if self.deadlock else []
         words += ["--no-symmetry"] if not self.symmetry else []
@@ -47,6 +50,10 @@ class Search:
         """Raises Stop for what would be dropped in silence."""
         if self.deadlock and engine not in EXHAUSTIVE:
             raise _needs("--deadlock", "explicit or reference", engine)
+        if self.grain is Grain.MACRO and self.deadlock:
+            raise Stop(Exit.USAGE, "--deadlock needs --grain micro: that no macro can be taken is no deadlock")
+        if self.grain is Grain.MACRO and engine not in EXHAUSTIVE:
+            raise _needs("--grain macro", "explicit or reference", engine)
         if self.workers is not None and engine not in ("explicit", "both"):
             raise _needs("--workers", "explicit or both", engine)
         for option, value in (

@@ -15,7 +15,7 @@ class Exit(IntEnum):
     LIVENESS = 13
     DIVERGES = 20  # the implementation differs from the spec
     ENGINES_DISAGREE = 21
-    INCONCLUSIVE = 22  # time or memory ran out
+    INCONCLUSIVE = 22  # time or memory ran out; or nothing was found at the macro grain
     UNREADABLE_TRACE = 23
     NOT_REACHED = 24  # a goal, a scenario or a `sometimes`
     MUTANT_SURVIVED = 25
@@ -37,7 +37,7 @@ MEANING = {
     Exit.LIVENESS: "liveness violated",
     Exit.DIVERGES: "the implementation diverges",
     Exit.ENGINES_DISAGREE: "engines disagree",
-    Exit.INCONCLUSIVE: "inconclusive: time or memory ran out",
+    Exit.INCONCLUSIVE: "inconclusive: time or memory ran out; none at the macro grain",
     Exit.UNREADABLE_TRACE: "unreadable trace",
     Exit.NOT_REACHED: "goal, scenario or `sometimes` not reached",
     Exit.MUTANT_SURVIVED: "a mutant survived",

@@ -21,10 +21,12 @@ from itertools import product
 from spec import network as net
 from spec import system as ir
 from spec.expressions import Compiled, Frame
+from spec.grains import alone
+from spec.macros import Macros
 from spec.sorts import Value
 from spec.state import Bag, Label, Message, State
 from spec.statements import BlockCompiler, Event, Executor, Transition
-from spec.system import Storage, StorageMode
+from spec.system import Grain, Storage, StorageMode
 from spec.values import Cut, EvaluationError, NotEnabled, cached_domain
 
 
@@ -84,6 +86,8 @@ class Evaluator:
         self.action_invariants = tuple((p.name, self.compile(p.expr)) for p in system.action_invariants)
         self._constraints = tuple((p.name, self.compile(p.expr)) for p in system.constraints)
         self._budgets = self._budget_positions()
+        self.macros = Macros(self) if system.grain is Grain.MACRO else None
+        self._alone = alone(system)
 
     # ------------------------------------------------------------------------------------------ states
 
@@ -112,9 +116,10 @@ class Evaluator:
         )
 
     def transitions(self, state: State) -> list[tuple[Label, State]]:
-        """Every enabled label and its successor, in the fixed order of labels; cut ones are counted in ``tally``."""
-        found = []
-        for label in self.candidates(state):
+        """Every enabled label and its successor, in the fixed order of labels; cut ones are counted in ``tally``. At
+        the macro grain: the macros', then the labels of what no macro has as a step."""
+        found = [] if self.macros is None else list(self.macros.transitions(state))
+        for label in (label for name in self._alone for label in self.candidates_of(state, name)):
             try:
                 found.append((label, self.successor(state, label)))
             except NotEnabled:
@@ -181,6 +186,8 @@ class Evaluator:
 
     def step(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
         """The successor, and the events announced on the way."""
+        if self.macros is not None and label.rule in self.macros.named:
+            return self.macros.step(state, label)
         if not self._is_label(label):
             raise NotEnabled
         budgets = self._spend(state, label)  # first: what the budget forbids is neither cut nor an error
@@ -392,6 +399,8 @@ class Evaluator:
         """The action invariants that this step makes false."""
         if not self.action_invariants:
             return []
+        if self.macros is not None and label.rule in self.macros.named:
+            return self.macros.violated_by_step(before, label)
         frame = Frame(after)
         frame.old = Frame(before)
         frame.label = label

@@ -28,6 +28,7 @@ from spec.system import (
 )
 from spec.type_environment import Environment
 from spec.type_initial import constant_int, variable_with_initial
+from spec.type_macros import macro
 from spec.type_models import Binding, bind
 from spec.type_report import Report, did_you_mean, listed
 from spec.type_scenarios import Patterns
@@ -98,6 +99,7 @@ class _Lowering:
             converged=next((p.expr for p in self.properties("converged", PROPERTY)), None),
             scenarios=scenarios,
             completions=tuple(patterns.completion(node) for node in self.declarations.completions.values()),
+            macros=tuple(macro(patterns, node) for node in self.declarations.macros.values()),
             enumerations=self.enumerations(scenarios, patterns.notes),
             expects=() if mutant is None else mutant.expects,
             start=self.start(scenarios, patterns.notes),

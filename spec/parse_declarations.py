@@ -49,6 +49,8 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
             return (scenario(node, building),)
         case "completion", _:
             return (completion(node, building),)
+        case "macro", _:
+            return (macro(node, building),)
         case "model", _:
             return (model(node, building),)
         case "mutant", _:
@@ -169,6 +171,16 @@ def completion(node: Node, building: Building) -> syntax.CompletionDeclaration:
         condition = None if when is None else expression(when, building)
         found.append(syntax.CompletionStepDeclaration(taken.rule, taken.arguments, condition, taken.place))
     return syntax.CompletionDeclaration(str(name), parameters(given, building), tuple(found), building.place(name))
+
+
+def macro(node: Node, building: Building) -> syntax.MacroDeclaration:
+    name, given, *steps = parts(node)
+    found = []
+    for node_of_step in steps:
+        optional, shape = parts(node_of_step)
+        taken = step(shape, building)
+        found.append(syntax.MacroStepDeclaration(taken.rule, taken.arguments, optional is not None, taken.place))
+    return syntax.MacroDeclaration(str(name), parameters(given, building), tuple(found), building.place(name))
 
 
 def model(node: Node, building: Building) -> syntax.ModelDeclaration:

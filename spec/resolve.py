@@ -15,6 +15,7 @@ from spec.syntax import (
     FlushDeclaration,
     FunctionDeclaration,
     HandlerDeclaration,
+    MacroDeclaration,
     MessageDeclaration,
     ModelDeclaration,
     MutantDeclaration,
@@ -80,6 +81,7 @@ class Declarations:
     track: TrackDeclaration | None = None
     scenarios: dict[str, ScenarioDeclaration] = field(default_factory=dict)
     completions: dict[str, CompletionDeclaration] = field(default_factory=dict)
+    macros: dict[str, MacroDeclaration] = field(default_factory=dict)
     models: dict[str, ModelDeclaration] = field(default_factory=dict)
     mutants: dict[str, MutantDeclaration] = field(default_factory=dict)
 
@@ -176,6 +178,10 @@ class _Resolver:
                 self.distinct(parameters, ("self", "message"))
                 if self.fresh("completion", name, declaration.place):
                     found.completions[name] = declaration
+            case MacroDeclaration(name=name, parameters=parameters):
+                self.distinct(parameters, ())
+                if self.fresh("rule", name, declaration.place):
+                    found.macros[name] = declaration
             case ModelDeclaration(name=name):
                 if self.fresh("model", name, declaration.place):
                     found.models[name] = declaration

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spec.evaluate import Evaluator
+from spec.labels import arguments_of
 from spec.sorts import Value
 from spec.state import Label, State
 from spec.system import LabelPattern, Scenario
@@ -76,17 +77,8 @@ def matches(evaluator: Evaluator, pattern: LabelPattern, label: Label) -> bool:
 
 
 def label_arguments(evaluator: Evaluator, label: Label) -> Iterator[tuple[str, Value]]:
-    """A label's arguments by name: the rule's parameters, ``keep`` of a crash; of a message ``message`` (its type),
-    ``source``, ``destination`` and its fields."""
-    if label.rule == "crash":
-        yield from (("keep", keep) for keep in label.arguments)
-    elif label.arguments:
-        rule = next(rule for rule in evaluator.system.rules if rule.name == label.rule)
-        yield from zip((p.name for p in rule.parameters), label.arguments, strict=True)
-    if label.message is not None:
-        sort = next(m for m in evaluator.system.messages if m.name == label.message[0])
-        names = ("message", "source", "destination", *(name for name, _ in sort.fields))
-        yield from zip(names, label.message, strict=True)
+    """A label's arguments by name, see :func:`spec.labels.arguments_of`."""
+    return arguments_of(evaluator.system, label)
 
 
 def describe(label: Label) -> str:

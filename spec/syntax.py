@@ -492,6 +492,24 @@ class CompletionDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
+class MacroStepDeclaration:
+    """``optional``: written with `try`."""
+
+    rule: str
+    arguments: tuple[Argument, ...]
+    optional: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class MacroDeclaration:
+    name: str
+    parameters: tuple[FieldDeclaration, ...]
+    steps: tuple[MacroStepDeclaration, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """``name = value`` in a model. ``value``: an expression; a set display of fresh element names for a set constant;
     a Name for ``storage`` and ``start``."""
@@ -570,6 +588,7 @@ Declaration: TypeAlias = (
     | TrackDeclaration
     | ScenarioDeclaration
     | CompletionDeclaration
+    | MacroDeclaration
     | ModelDeclaration
     | MutantDeclaration
 )

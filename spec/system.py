@@ -601,6 +601,37 @@ class Completion:
     place: Place | None = None
 
 
+class Grain(Enum):
+    """What a step of a run is: one label, or one occurrence of a macro. See grains.py."""
+
+    MICRO = "micro"
+    MACRO = "macro"
+
+
+@dataclass(frozen=True, slots=True)
+class MacroStep:
+    """One label of ``rule`` (a rule or a system action). ``process`` and ``arguments`` (named as in a
+    :class:`LabelPattern`) narrow it; what they leave open is a choice. Each is a ``Literal``, or a ``Local``: a
+    parameter of the macro, which has the value of its first occurrence. ``optional`` (flush only): left out where that
+    process has nothing pending."""
+
+    rule: str
+    process: Literal | Local | None
+    arguments: tuple[tuple[str, Literal | Local], ...]
+    optional: bool
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """Labels that follow each other with no other between; together they are one label of the macro grain."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    steps: tuple[MacroStep, ...]
+    place: Place | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Enumeration:
     """A model's request: enumerate the crash states reachable in at most ``depth`` labels from the end of the
@@ -637,6 +668,8 @@ class System:
     converged: Expr | None = None
     scenarios: tuple[Scenario, ...] = ()
     completions: tuple[Completion, ...] = ()
+    macros: tuple[Macro, ...] = ()
+    grain: Grain = Grain.MICRO
     enumerations: tuple[Enumeration, ...] = ()
     expects: tuple[str, ...] = ()  # the properties that the mutant is declared to break
     start: str | None = None  # the scenario whose script is the run's prefix; None: the initial state

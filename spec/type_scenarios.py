@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from spec.resolve import SYSTEM_ACTIONS
 from spec.sorts import BOOL, INT, AtomSort, EnumSort, IntSort, MessageSort, Sort, Value
@@ -11,6 +12,7 @@ from spec.syntax import (
     Argument,
     CompletionDeclaration,
     CompletionStepDeclaration,
+    MacroStepDeclaration,
     Name,
     PatternStep,
     ScenarioDeclaration,
@@ -35,6 +37,8 @@ from spec.type_scope import PROPERTY, SCENARIO, LeftOut, Names, Scope
 from spec.type_sorts import described
 from spec.typecheck import expression
 from spec.values import EvaluationError, contains, show
+
+Pattern: TypeAlias = PatternStep | CompletionStepDeclaration | MacroStepDeclaration
 
 
 @dataclass(slots=True)
@@ -97,10 +101,10 @@ class Patterns:
 
     def _pattern(self, step: PatternStep) -> LabelPattern | None:
         scope = Scope(self.environment, Names(), SCENARIO, expression)
-        if not self._known(step, (*self.environment.declarations.rules, *SYSTEM_ACTIONS)):
+        if not self.known(step, (*self.environment.declarations.rules, *SYSTEM_ACTIONS)):
             return None
         rule = step.rule
-        process_sort, wanted = self._arguments_of(step)
+        process_sort, wanted = self.arguments_of(step)
         arguments = list(step.arguments)
         process: str | None = None
         if process_sort is not None:
@@ -129,13 +133,13 @@ class Patterns:
             found.append((argument.name, value))
         return LabelPattern(rule, process, tuple(found), step.place) if good else None
 
-    def _known(self, step: PatternStep | CompletionStepDeclaration, known: Sequence[str]) -> bool:
+    def known(self, step: Pattern, known: Sequence[str]) -> bool:
         if step.rule not in known:
             hint = did_you_mean(step.rule, known, f"the rules are {listed(known)}")
             self._error("S206", step.place, f"there is no action or handler `{step.rule}`", hint)
         return step.rule in known
 
-    def _arguments_of(self, step: PatternStep | CompletionStepDeclaration) -> tuple[AtomSort | None, dict[str, Sort]]:
+    def arguments_of(self, step: Pattern) -> tuple[AtomSort | None, dict[str, Sort]]:
         """Who does the rule, and its arguments' sorts by name."""
         environment, rule = self.environment, step.rule
         if rule in ("drop", "duplicate"):
@@ -154,7 +158,7 @@ class Patterns:
         return process, {parameter.name: parameter.sort for parameter in lowered[0].parameters}
 
     def _message_arguments(
-        self, step: PatternStep | CompletionStepDeclaration, messages: tuple[MessageSort, ...]
+        self, step: Pattern, messages: tuple[MessageSort, ...]
     ) -> dict[str, Sort]:
         """What narrows a message: its type, source and destination, and the fields that all possible ones have."""
         chosen = next((a.value for a in step.arguments if a.name == "message"), None)
@@ -229,9 +233,9 @@ class Patterns:
 
     def _completion_step(self, step: CompletionStepDeclaration, scope: Scope) -> CompletionStep | None:
         known = (*self.environment.declarations.rules, *SYSTEM_ACTIONS, "deliver")
-        if not self._known(step, known):
+        if not self.known(step, known):
             return None
-        process_sort, wanted = self._arguments_of(step)
+        process_sort, wanted = self.arguments_of(step)
         locals_ = self._label_locals(step.rule, process_sort)
         process: Expr | None = None
         found: list[tuple[str, Expr]] = []

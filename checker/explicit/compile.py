@@ -12,6 +12,7 @@ from typing import Any
 
 from checker.explicit.cache import cache_folder, read, remembered_capacity, write
 from checker.explicit.emit_checks import CheckedModule
+from checker.explicit.emit_macros import macro_functions, most_macro_labels
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_sorted import SortedCode
@@ -23,7 +24,8 @@ from checker.explicit.layout import Capacity, Layout
 from checker.explicit.llvm import VERSION, binding, ir
 from checker.explicit.shapes import count, shape_of
 from checker.explicit.symmetry import NONE, Symmetry
-from spec.system import System
+from spec.grains import alone
+from spec.system import Grain, System
 
 MOST_SUCCESSORS = 1 << 20
 """There is room for all successors of one state."""
@@ -78,16 +80,19 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 def most_successors(layout: Layout) -> int:
     """How many labels a state can have at most."""
-    system, total = layout.system, 0
+    system, total, single = layout.system, 0, alone(layout.system)
     for rule in system.rules:
         choices = 1
         for parameter in rule.parameters:
             choices *= count(shape_of(parameter.sort))
         actors = 1 if rule.kind is None else len(system.kind(rule.kind).sort.elements)
-        total += layout.slots if rule.message is not None else actors * choices
+        if rule.name in single:
+            total += layout.slots if rule.message is not None else actors * choices
     for kind in layout.kinds.values():
         total += kind.size * (3 + len(kind.records))  # flush, restart, crash with every keep
     total += 2 * layout.slots
+    if system.grain is Grain.MACRO:
+        total += sum(most_macro_labels(system, macro, layout) for macro in system.macros)
     if total > MOST_SUCCESSORS:
         raise NotEncodable(f"a state may have {total:,} successors (at most {MOST_SUCCESSORS:,})")
     return max(1, total)
@@ -101,6 +106,7 @@ def emit(
     transitions = Transitions(module, layout, most_successors(layout), every_order=bool(symmetry))
     transitions.emit()
     emit_properties(module, transitions)
+    transitions.successors(macro_functions(transitions))
     if symmetry:
         SymmetryCode(module, layout, transitions.pool, symmetry).emit()
     SearchCode(module, layout, transitions.most, fingerprints).emit()

@@ -14,7 +14,7 @@ from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_transitions import Transitions
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
-from spec.system import Property
+from spec.system import Grain, Property
 
 MOST_PROPERTIES = 62
 FAILED = -1
@@ -81,6 +81,12 @@ def _action_invariants(module: Any, transitions: Transitions, properties: Sequen
     before, after, label = code.function.args
     frame = transitions.property_frame(code, after, error)
     frame.old = transitions.property_frame(code, before, error)
+    if transitions.system.grain is Grain.MACRO:  # a macro's label has the result: it was evaluated label by label
+        macros = min(transitions.numbers[macro.name][0] for macro in transitions.system.macros)
+        done = code.block()
+        code.go_on(code.is_less(code.low_bits(label, 16), number(macros)), done)
+        builder = ir.IRBuilder(done)
+        builder.ret(builder.ashr(label, number(16)))
     frame.label = code.low_bits(label, 16)
     frame.rule_numbers = transitions.numbers
     code.b.ret(_mask(code, Expressions(frame), properties))

@@ -7,7 +7,7 @@ on pending records, and the constraints.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ from checker.explicit.layout import KindLayout, Layout, Place
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import IntShape, bits, count, pack, shape_of
 from spec import system as nodes
-from spec.system import NetworkKind, Storage
+from spec.grains import alone
+from spec.system import Grain, NetworkKind, Storage
 
 OUT, LABEL, CUTS, COUNTERS = range(4)
 """Words of a context: where the next record goes, the label that failed, how often something was cut in all, and from
@@ -76,15 +77,22 @@ class Transitions:
         self.cuts = Cuts()
         self.budgets = {rule: i for i, (rule, _) in enumerate(layout.budgets)}
         self.numbers: dict[str, list[int]] = {}  # the label kinds of each rule: `on any` has several
-        for i, name in enumerate((*(rule.name for rule in self.system.rules), *SYSTEM_ACTIONS)):
+        macros = [macro.name for macro in self.system.macros] if self.system.grain is Grain.MACRO else []
+        for i, name in enumerate((*(rule.name for rule in self.system.rules), *SYSTEM_ACTIONS, *macros)):
             self.numbers.setdefault(name, []).append(i)
         self.constraints: list[tuple[str, Any]] = []
+        self.made: dict[str, Any] = {}
 
     def emit(self) -> None:
         self.pool.emit()
         for constraint in self.system.constraints:
             self.constraints.append((constraint.name, self._constraint(constraint)))
-        self._successors()
+
+    def once(self, what: str, make: Callable[[], Any]) -> Any:
+        """The function of a rule or a system action, which several labels of macros may need."""
+        if what not in self.made:
+            self.made[what] = make()
+        return self.made[what]
 
     def _most_sends(self) -> int:
         limit = self.layout.capacity.sends
@@ -535,7 +543,7 @@ class Transitions:
 
     # -------------------------------------------------------------------------------------- all of them
 
-    def _leave_room(self, code: Code, context: Ssa, begin: Ssa) -> None:
+    def leave_room(self, code: Code, context: Ssa, begin: Ssa) -> None:
         """In a checked module: there is room for one more successor; if not, it takes the place of the first."""
         if code.checks is None:
             return
@@ -544,7 +552,8 @@ class Transitions:
         code.ensure(lambda: fits, "more successors than there is room for")
         code.put_word(context, OUT, code.select(fits, here, begin))
 
-    def _successors(self) -> None:
+    def successors(self, macros: Sequence[tuple[int, Any]] = ()) -> None:
+        """Fires every label of a state. ``macros``: each one's number and its function, see emit_macros."""
         function = ir.Function(self.module, ir.FunctionType(I64, [POINTER, POINTER]), "successors")
         function.linkage = "internal"
         for argument in function.args:
@@ -566,13 +575,18 @@ class Transitions:
         def fire(rule: Any, which: int, local: Ssa, choice: Ssa, first: int = 0) -> None:
             label = code.either(number(which), code.shift_left(code.add(local, number(first)), number(16)))
             label = code.either(label, code.shift_left(choice, number(32)))
-            self._leave_room(code, context, begin)
+            self.leave_room(code, context, begin)
             result = code.b.call(rule, [context, state, pool, local, choice, label])
             status.add_incoming(result, code.b.block)
             failing.add_incoming(label, code.b.block)
             code.go_on(code.is_equal(result, number(0)), failed)
 
-        _Firing(self, code, state, pool, fire).all()
+        for which, function in macros:
+            result = code.b.call(function, [context, state, code.b.inttoptr(begin, POINTER)])
+            status.add_incoming(result, code.b.block)
+            failing.add_incoming(number(which), code.b.block)
+            code.go_on(code.is_equal(result, number(0)), failed)
+        Firing(self, code, state, pool, fire).all()
         code.b.ret(number(0))
         if not status.incomings:
             failed.instructions.clear()
@@ -582,7 +596,7 @@ class Transitions:
 
 
 @dataclass(slots=True)
-class _Firing:
+class Firing:
     """Writes the loops over processes, choices and slots that fire every label that may be enabled."""
 
     of: Transitions
@@ -592,27 +606,28 @@ class _Firing:
     fire: Callable[..., None]
 
     def all(self) -> None:
-        system, numbers = self.of.system, self.of.numbers
-        for name in dict.fromkeys(rule.name for rule in system.rules):
-            for which in numbers[name]:
+        for name in alone(self.of.system):
+            self.named(name)
+
+    def named(self, name: str) -> None:
+        """All labels of a rule or a system action."""
+        system, of = self.of.system, self.of
+        kinds = [*of.layout.kinds.values()] if name in ("flush", "crash", "restart") else []
+        which = of.numbers[name][-1]
+        for kind in kinds:
+            if name == "flush" and kind.records:
+                self._flushes(which, kind)
+            elif name == "crash" and kind.kind.crashes and system.bounds.crashes:
+                self._crashes(which, kind)
+            elif name == "restart" and kind.kind.crashes and of.layout.crashes:
+                self._restarts(which, kind)
+        if name in ("drop", "duplicate"):
+            there = system.network.loss if name == "drop" else system.network.duplication
+            if there and of.layout.slots:
+                self._slots(of.once(name, lambda: of._drop_or_duplicate(name)), which)
+        elif name not in SYSTEM_ACTIONS:
+            for which in of.numbers[name]:
                 self._rule(which, system.rules[which])
-        flush, crash, restart, drop, duplicate = (numbers[name][-1] for name in SYSTEM_ACTIONS)
-        kinds = self.of.layout.kinds.values()
-        for kind in kinds:
-            if kind.records:
-                self._flushes(flush, kind)
-        for kind in kinds:
-            if kind.kind.crashes and system.bounds.crashes:
-                self._crashes(crash, kind)
-        for kind in kinds:
-            if kind.kind.crashes and self.of.layout.crashes:
-                self._restarts(restart, kind)
-        for which, there, name in (
-            (drop, system.network.loss, "drop"),
-            (duplicate, system.network.duplication, "duplicate"),
-        ):
-            if there and self.of.layout.slots:
-                self._slots(self.of._drop_or_duplicate(name), which)
 
     def _is_up(self, index: Ssa) -> Ssa:
         if not self.of.layout.crashes:
@@ -642,7 +657,7 @@ class _Firing:
             return
         if not choices:
             return
-        function = of._rule(which, rule)
+        function = of.once(f"rule {which}", lambda: of._rule(which, rule))
 
         def choose(local: Ssa) -> None:
             code.for_range(number(0), number(choices - 1), lambda i: self.fire(function, which, local, i))
@@ -656,7 +671,8 @@ class _Firing:
         code, of = self.code, self.of
         assert rule.message is not None
         assert rule.kind is not None
-        function, kind, access = of._rule(which, rule), of.layout.kinds[rule.kind], of.pool
+        function = of.once(f"rule {which}", lambda: of._rule(which, rule))
+        kind, access = of.layout.kinds[rule.kind], of.pool
         tag = number(of.layout.messages[rule.message.name].tag)
 
         def slot(i: Ssa) -> None:
@@ -685,7 +701,8 @@ class _Firing:
         return found.number
 
     def _flushes(self, which: int, kind: KindLayout) -> None:
-        code, function = self.code, self.of._flush(kind)
+        code, of = self.code, self.of
+        function = of.once(f"flush {kind.kind.name}", lambda: of._flush(kind))
 
         def process(local: Ssa) -> None:
             some = code.is_less(number(0), self._pending(kind, local))
@@ -694,7 +711,8 @@ class _Firing:
         self._processes(kind, process)
 
     def _crashes(self, which: int, kind: KindLayout) -> None:
-        code, function = self.code, self.of._crash(kind)
+        code, of = self.code, self.of
+        function = of.once(f"crash {kind.kind.name}", lambda: of._crash(kind))
 
         def process(local: Ssa) -> None:
             keeps = self._pending(kind, local) if kind.records else number(0)
@@ -703,5 +721,6 @@ class _Firing:
         self._processes(kind, process)
 
     def _restarts(self, which: int, kind: KindLayout) -> None:
-        function = self.of._restart(kind)
+        of = self.of
+        function = of.once(f"restart {kind.kind.name}", lambda: of._restart(kind))
         self._processes(kind, lambda local: self.fire(function, which, local, number(0), kind.first), up=False)

@@ -83,6 +83,10 @@ class Steps:
     def _key(self, words: Words, slot: int) -> int:
         return self.layout.pool(words)[slot][0]
 
+    def rule(self, label: int) -> str:
+        """The name of the rule, system action or macro of a label word."""
+        return self.compiled.kinds[label & 0xFFFF]
+
     def labelled(self, words: Words) -> Iterator[tuple[Label, Words]]:
         for label, after in self.fire(words).steps:
             yield self.label(words, label), after

@@ -25,10 +25,11 @@ class Confirmation:
         labels: list[Label] = []
         state = first
         for stored in chain[1:]:
-            steps = self.steps.labelled(layout.encode(state))
-            label, after = next((step for step in steps if canonical(step[1]) == stored), (None, ()))
-            if label is None:
+            steps = self.steps.fire(layout.encode(state)).steps
+            word, after = next((step for step in steps if canonical(step[1]) == stored), (None, ()))
+            if word is None:
                 raise Disagreement(f"no label leads to a state that was found; the run: {labels}")
+            label = self._label(state, word, after)
             labels.append(label)
             state = self.step(state, label)
             if state != layout.decode(after):
@@ -54,7 +55,7 @@ class Confirmation:
         for label, after in self.steps.fire(words).steps:
             broken = self.steps.broken_by_step(words, label, after)
             if broken is not None and set(names) <= set(broken):
-                return self.steps.label(words, label)
+                return self._label(before, label, after)
         raise Disagreement(f"no step is found again that breaks {names}")
 
     def label_that_fails(self, before: State, *, of_step: bool) -> Label:
@@ -63,10 +64,28 @@ class Confirmation:
         fired = self.steps.fire(words)
         for label, after in fired.steps:
             if of_step and self.steps.broken_by_step(words, label, after) is None:
-                return self.steps.label(words, label)
+                return self._label(before, label, after)
         if of_step or fired.failed is None:
             raise Disagreement("no label is found again whose evaluation fails")
-        return self.steps.label(words, fired.failed)
+        return self._label(before, fired.failed, None)
+
+    def _label(self, before: State, word: int, after: Words | None) -> Label:
+        """The label of a label word, which leads to a state (``None``: to an error). A macro's word does not say which
+        of its labels it is: the evaluator does."""
+        macros, name = self.evaluator.macros, self.steps.rule(word)
+        if macros is None or name not in macros.named:
+            return self.steps.label(self.steps.layout.encode(before), word)
+        wanted = None if after is None else self.steps.layout.decode(after)
+        try:
+            for label, found in macros.transitions_of(macros.named[name], before):
+                if found == wanted:
+                    return label
+        except EvaluationError as error:
+            if wanted is None:
+                failing: Label = error.labels[0]
+                return failing
+            raise
+        raise Disagreement(f"the evaluator finds no label of the macro {name} to where the search came by it")
 
     def step(self, state: State, label: Label) -> State:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from functools import cache
 
 import pytest
@@ -19,6 +18,7 @@ from spec.state import State
 from spec.system import System
 from tests.checker.symbolic_systems import kitchen, of_text, overtaking, shipped_system
 from tests.spec.small import nodes
+from tests.spec.walks import walk
 
 ROOMY = Capacity(slots=64, copies=64, pending=16, sends=32)
 NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
@@ -41,22 +41,6 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
 @cache
 def code(system_of: object, *arguments: str) -> Compiled:
     return compiled(system_of(*arguments), ROOMY)  # type: ignore[operator]
-
-
-def walk(evaluator: Evaluator, seed: int, length: int) -> list[State]:
-    """The states of a run that chooses a rule, then a label of it; the last one may have a label that fails."""
-    chance = random.Random(seed)
-    states = [evaluator.initial_states()[0]]
-    for _ in range(length):
-        try:
-            transitions = evaluator.transitions(states[-1])
-        except EvaluationError:
-            break
-        if not transitions:
-            break
-        rule = chance.choice(sorted({label.rule for label, _ in transitions}))
-        states.append(chance.choice([after for label, after in transitions if label.rule == rule]))
-    return states
 
 
 def compare(compiled_code: Compiled, seeds: range, length: int) -> int:

@@ -71,7 +71,7 @@ def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path
     ran, took = interrupted_when(words, "check", tmp_path)
     assert ran.code == Exit.INTERRUPTED
     assert took < PROMPTLY
-    assert re.search(rf"Inconclusive \(interrupted.*searched in full: {engine} engine, \d+ label", ran.out)
+    assert re.search(rf"Inconclusive: interrupted.*searched in full: {engine} engine, \d+ label", ran.out)
     assert "No counterexample" not in ran.out
 
 

@@ -466,7 +466,8 @@ KEYWORDS = (
     "const type enum record message durable volatile shared ghost network with bag fifo set loss duplication fun proc "
     "action as on flush server process never crashes at let send to reply event keep fsync ignore skip invariant "
     "sometimes window actor outcome converged track scenario after run reach completion when model enumerate depth "
-    "constraint mutant of breaks neutral survives any symmetric int bool term log index start entries source"
+    "constraint mutant of breaks neutral survives macro try any symmetric int bool term log index start "
+    "entries source"
 )
 
 
