@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from checker.explicit.search import Explored as ExploredNatively
 from checker.explicit.symmetry import NONE, Symmetry
 from checker.grain import at_macro_grain, replayed, spans
 from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit
-from spec.explore import Explored, explore
+from spec.explore import Explored, OutDegree, Violation, explore
 from spec.grains import step_names
 from spec.state import Label
 from spec.system import Grain
@@ -31,12 +32,13 @@ SEARCH = Search()
 class Checked:
     """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
 
-    ``depth``: labels from there that were searched in full; -1: not even the start. ``reason``: why the answer is
-    inconclusive. ``taken``: transitions by rule. ``symmetry``: what the states are counted up to. ``search_seconds``:
-    without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did not suffice.
-    ``collision_probability``: that a state was taken for another one, if only fingerprints were compared. At the macro
-    grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name and how many
-    labels it stands for.
+    ``violations``: a shortest run of each property that is known to be violated, from where the search started;
+    ``went_on``: to find them all. ``depth``: labels from there that were searched in full; -1: not even the start.
+    ``reason``: why not more were. ``taken``: transitions by rule. ``symmetry``: what the states are counted up to.
+    ``search_seconds``: without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did
+    not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
+    At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
+    and how many labels it stands for.
     """
 
     engine: str
@@ -44,6 +46,8 @@ class Checked:
     depth: int
     prefix: int = 0
     labels: tuple[Label, ...] | None = None
+    violations: dict[str, Violation] = field(default_factory=dict)
+    went_on: bool = False
     violated: str | None = None
     message: str = ""
     reason: str = ""
@@ -54,6 +58,7 @@ class Checked:
     levels: list[int] = field(default_factory=list)
     cuts: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    out_degree: OutDegree | None = None
     never_taken: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     symmetry: Symmetry = NONE
@@ -146,7 +151,12 @@ def _reference(question: Question, search: Search) -> Checked:
 
         try:
             explored = explore(
-                question.evaluator, start=start, max_steps=search.max_steps, only=question.only, progress=report
+                question.evaluator,
+                start=start,
+                max_steps=search.max_steps,
+                only=question.only,
+                stop_at_violation=not search.go_on,
+                progress=report,
             )
         except (KeyboardInterrupt, _OutOfTime) as stop:
             interrupted = isinstance(stop, KeyboardInterrupt)
@@ -154,39 +164,44 @@ def _reference(question: Question, search: Search) -> Checked:
             reason = "interrupted" if interrupted else f"time is up ({timeout:g} s)"
             depth = seen[0] - 1
             return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
-    return _judged(question, explored, prefix, search.deadlock)
+    return judged("reference", question, explored, prefix, search)
 
 
-def _judged(question: Question, explored: Explored, prefix: tuple[Label, ...], deadlock: bool) -> Checked:
+def judged(
+    engine: str, question: Question, found: Explored | ExploredNatively, prefix: tuple[Label, ...], search: Search
+) -> Checked:
+    """What a search that looks at every state says of the question. Why it stopped, if it was, is not its business."""
     checked = Checked(
-        engine="reference",
+        engine=engine,
         code=Exit.HOLDS,
-        depth=len(explored.levels) - 1,
+        depth=len(found.levels) - 1,
         prefix=len(prefix),
-        complete=explored.complete,
-        generated=explored.generated,
-        distinct=explored.distinct,
-        queue=explored.queue,
-        levels=explored.levels,
-        cuts=dict(explored.cuts),
-        taken=dict(explored.taken),
+        complete=found.complete,
+        generated=found.generated,
+        distinct=found.distinct,
+        queue=found.queue,
+        levels=found.levels,
+        cuts=dict(found.cuts),
+        taken=dict(found.taken),
+        out_degree=found.out_degree,
+        violations=dict(found.violations),
+        went_on=search.go_on,
     )
-    violation = explored.violation
+    violation = found.violation
     if violation is not None:
-        checked.depth = len(violation.labels)
+        checked.depth = checked.depth if search.go_on else len(violation.labels)
         checked.labels = prefix + violation.labels
         checked.violated = violation.property
         checked.message = violation.message
         checked.code = Exit.EVALUATION_ERROR if violation.property is None else Exit.SAFETY
-        return checked
-    if deadlock and explored.deadlock is not None:
-        checked.labels = prefix + explored.deadlock
+    elif search.deadlock and found.deadlock is not None:
+        checked.depth = len(found.deadlock)
+        checked.labels = prefix + found.deadlock
         checked.message = "deadlock: nothing is enabled"
         checked.code = Exit.DEADLOCK
-        return checked
-    if explored.complete:
-        checked.never_taken = tuple(name for name in step_names(question.system) if name not in explored.taken)
-        goals = (p.name for p in question.system.sometimes if p.name not in explored.reached)
+    elif found.complete:
+        checked.never_taken = tuple(name for name in step_names(question.system) if name not in found.taken)
+        goals = (p.name for p in question.system.sometimes if p.name not in found.reached)
         checked.unreached = tuple(goals) if question.only is None else ()
         checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS
     return checked

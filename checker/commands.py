@@ -120,12 +120,22 @@ def check(
             if other is not checked:
                 click.echo(verdict_of_check(question, other))
     if trace is not None and out_itf is not None:
-        what = checked.violated or ("deadlock" if checked.code is Exit.DEADLOCK else "error")
-        saved = save(trace, out_itf, f"{mutant or question.system.spec}-{what}")
-        if not as_json:
-            click.echo(f"trace: {saved}")
+        for what, run in _traces(question, checked, trace, reproduce):
+            saved = save(run, out_itf, f"{mutant or question.system.spec}-{what}")
+            if not as_json:
+                click.echo(f"trace: {saved}")
     disagree = "the engines disagree; please report it with the command above"
     raise Stop(code, disagree if code is Exit.ENGINES_DISAGREE else "")
+
+
+def _traces(question: Question, checked: Checked, trace: Trace, reproduce: str) -> Iterable[tuple[str, Trace]]:
+    """By what is wrong at its end: the counterexample, and those of the other properties that are violated."""
+    yield checked.violated or ("deadlock" if checked.code is Exit.DEADLOCK else "error"), trace
+    tracer, prefix = Tracer(question.evaluator), (checked.labels or ())[: checked.prefix]
+    for name, violation in checked.violations.items():
+        if name != checked.violated:
+            meta = {"problem": violation.message, "command": reproduce, "property": name}
+            yield name, tracer.trace(prefix + violation.labels, meta)
 
 
 def _counterexample(question: Question, checked: Checked, reproduce: str) -> Trace | None:

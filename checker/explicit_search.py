@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checker.checking import Checked
+from checker.checking import Checked, judged
 from checker.explicit.errors import CheckpointError, ExplicitError, NotEncodable, TooLittleMemory
 from checker.explicit.search import Explored, Now, Room, Stopped, available, explore
 from checker.parallel import default_workers
@@ -12,7 +12,6 @@ from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit, Stop
-from spec.grains import step_names
 from spec.state import Label
 
 INTERVAL = 30.0
@@ -39,7 +38,8 @@ def check_explicit(question: Question, search: Search) -> Checked:
                 workers=search.workers or default_workers(),
                 progress=lambda now: progress.say(line(now, search.max_steps)),
                 symmetry=search.symmetry,
-                stop_at_deadlock=search.deadlock,
+                stop_at_deadlock=search.deadlock and not search.go_on,
+                go_on=search.go_on,
                 room=Room(search.memory, search.checkpoint or search.recover, search.recover, INTERVAL),
                 fingerprints=search.fingerprints,
             )
@@ -70,47 +70,18 @@ def line(now: Now, max_steps: int | None) -> str:
 
 
 def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], search: Search) -> Checked:
-    checked = Checked(
-        engine="explicit",
-        code=Exit.HOLDS,
-        depth=len(found.levels) - 1,
-        prefix=len(prefix),
-        complete=found.complete,
-        generated=found.generated,
-        distinct=found.distinct,
-        queue=found.queue,
-        levels=found.levels,
-        cuts=found.cuts,
-        taken=found.taken,
-        symmetry=found.symmetry,
-        on_disk=found.on_disk,
-        collision_probability=found.collision_probability,
-        workers=found.workers,
-        search_seconds=found.seconds["search"],
-    )
-    if found.violation is not None:
-        checked.depth = len(found.violation.labels)
-        checked.labels = prefix + found.violation.labels
-        checked.violated = found.violation.property
-        checked.message = found.violation.message
-        checked.code = Exit.EVALUATION_ERROR if found.violation.property is None else Exit.SAFETY
-    elif search.deadlock and found.deadlock is not None:
-        checked.depth = len(found.deadlock)
-        checked.labels = prefix + found.deadlock
-        checked.message = "deadlock: nothing is enabled"
-        checked.code = Exit.DEADLOCK
-    elif found.stopped is not None:
-        checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
+    checked = judged("explicit", question, found, prefix, search)
+    checked.symmetry, checked.workers, checked.search_seconds = found.symmetry, found.workers, found.seconds["search"]
+    checked.on_disk, checked.collision_probability = found.on_disk, found.collision_probability
+    if found.stopped is not None:
         checked.reason = f"{found.stopped.value}: {found.reason}" if found.reason else found.stopped.value
-        checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
         folder = search.checkpoint or search.recover
         if folder is not None:
             again = replace(search, checkpoint=None, recover=None, workers=None)
             words = question.command("check", *again.words(), "--recover", str(folder))
             checked.reason += f"; go on with: {words}"
-    elif found.complete:
-        checked.never_taken = tuple(name for name in step_names(question.system) if name not in found.taken)
-        goals = (p.name for p in question.system.sometimes if p.name not in found.reached)
-        checked.unreached = tuple(goals) if question.only is None else ()
-        checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS
+        if checked.labels is None:
+            checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
+        if checked.labels is None or search.go_on:
+            checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
     return checked

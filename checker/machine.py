@@ -25,7 +25,7 @@ def checked_json(question: Question, answers: list[Checked], code: Exit, trace: 
     return _dumps(
         {
             **_question(question),
-            "answers": [_checked(answer) for answer in answers],
+            "answers": [_checked(answer, question.properties) for answer in answers],
             "exit": int(code),
             "trace": None if trace is None else msgspec.json.decode(format_trace(trace)),
             "reproduce": reproduce,
@@ -96,7 +96,8 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _checked(checked: Checked) -> dict[str, Any]:
+def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
+    out = checked.out_degree
     return {
         "engine": checked.engine,
         "exit": int(checked.code),
@@ -106,6 +107,7 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "grain": checked.grain.value,
         "steps": [{"name": name, "labels": labels} for name, labels in checked.steps],
         "violated": checked.violated,
+        "properties": {name: _verdict(checked, name) for name in properties},
         "message": checked.message,
         "reason": checked.reason or None,
         "complete": checked.complete,
@@ -115,6 +117,7 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "levels": checked.levels,
         "cuts": checked.cuts,
         "actions": checked.taken,
+        "out_degree": None if out is None else {"min": out.fewest, "average": out.average, "max": out.most},
         "never_taken": checked.never_taken,
         "unreached": checked.unreached,
         "symmetry": {
@@ -128,6 +131,13 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "search_seconds": None if checked.search_seconds is None else round(checked.search_seconds, 3),
         "seconds": round(checked.seconds, 3),
     }
+
+
+def _verdict(checked: Checked, name: str) -> dict[str, Any]:
+    """"holds": in all states of the model, as far as its bounds go; else nothing is claimed beyond ``depth``."""
+    if name in checked.violations:
+        return {"verdict": "violated", "length": len(checked.violations[name].labels)}
+    return {"verdict": "holds" if checked.complete else "no violation found", "length": None}
 
 
 def _replays(replays: Replays) -> dict[str, Any]:
@@ -177,7 +187,7 @@ def _matrix(matrix: Matrix) -> dict[str, Any]:
 
 def _flaw(flaw: Flaw) -> dict[str, Any]:
     return {
-        "answer": _checked(flaw.checked),
+        "answer": _checked(flaw.checked, tuple(flaw.checked.violations)),
         "labels": [] if flaw.trace is None else [label_text(label) for label in flaw.trace.labels],
         "correct_target": _outcome(flaw.on_correct),
         "broken_target": _outcome(flaw.on_broken),

@@ -97,6 +97,9 @@ search_options = _all_of(
     ),
     click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled."),
     click.option(
+        "--continue", "go_on", is_flag=True, help="Do not stop at a violation: a shortest run for each property."
+    ),
+    click.option(
         "--symmetry/--no-symmetry",
         default=True,
         show_default=True,

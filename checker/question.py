@@ -30,6 +30,12 @@ class Question:
     only: str | None
     arguments: tuple[str, ...]
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The invariants and action invariants that are asked about."""
+        named = (p.name for p in (*self.system.invariants, *self.system.action_invariants))
+        return tuple(name for name in named if self.only in (None, name))
+
     def command(self, *words: str) -> str:
         """A command line that a user can paste."""
         return shlex.join(("model-check", *words, *self.arguments))

@@ -19,13 +19,15 @@ EXHAUSTIVE = ("explicit", "reference")
 class Search:
     """``scenario``: where to start, if not at the model's start. ``max_steps``: labels (macro steps) from there, and
     ``timeout``: seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a
-    processor. ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are
-    told apart by their hashes."""
+    processor. ``go_on``: a violation does not end the search, and each property has its verdict; an evaluation error
+    does. ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are told
+    apart by their hashes."""
 
     scenario: str | None = None
     max_steps: int | None = None
     timeout: float | None = None
     deadlock: bool = False
+    go_on: bool = False
     symmetry: bool = True
     workers: int | None = None
     memory: int | None = None
@@ -40,6 +42,7 @@ class Search:
         words += ["--grain", self.grain.value] if self.grain is not Grain.MICRO else []
         words += ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
         words += ["--deadlock"] if self.deadlock else []
+        words += ["--continue"] if self.go_on else []
         words += ["--no-symmetry"] if not self.symmetry else []
         words += ["--workers", str(self.workers)] if self.workers is not None else []
         words += ["--memory", str(self.memory)] if self.memory is not None else []
@@ -52,8 +55,12 @@ class Search:
             raise _needs("--deadlock", "explicit or reference", engine)
         if self.grain is Grain.MACRO and self.deadlock:
             raise Stop(Exit.USAGE, "--deadlock needs --grain micro: that no macro can be taken is no deadlock")
+        if self.grain is Grain.MACRO and self.go_on:
+            raise Stop(Exit.USAGE, "--continue needs --grain micro: runs of the fewest macro steps are not the shortest")
         if self.grain is Grain.MACRO and engine not in EXHAUSTIVE:
             raise _needs("--grain macro", "explicit or reference", engine)
+        if self.go_on and engine not in EXHAUSTIVE:
+            raise _needs("--continue", "explicit or reference", engine)
         if self.workers is not None and engine not in ("explicit", "both"):
             raise _needs("--workers", "explicit or both", engine)
         for option, value in (

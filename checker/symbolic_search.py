@@ -12,6 +12,7 @@ from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
 from checker.symbolic.solve import Deadline
 from checker.verdict import Exit, Stop
+from spec.explore import Violation as Violated
 from spec.system import Enumeration
 
 
@@ -37,9 +38,11 @@ def check_symbolic(question: Question, max_steps: int, timeout: float | None, sc
     match answer:
         case Violation(violated, message, labels, _):
             code = Exit.EVALUATION_ERROR if violated is None else Exit.SAFETY
-            return Checked(
-                "symbolic", code, len(labels), len(prefix), prefix + labels, violated=violated, message=message
-            )
+            checked = Checked("symbolic", code, len(labels), len(prefix), prefix + labels)
+            checked.violated, checked.message = violated, message
+            if violated is not None:
+                checked.violations[violated] = Violated(violated, message, labels)
+            return checked
         case NoneWithin(depth, complete):
             return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
         case Unknown(depth, reason):

@@ -6,6 +6,7 @@ violates a property ends the search with a shortest run to it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,9 +26,20 @@ class Violation:
     labels: tuple[Label, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OutDegree:
+    """How many labels lead out of a state: at least, on average, at most; of the states that were expanded."""
+
+    fewest: int
+    average: float
+    most: int
+
+
 @dataclass(slots=True)
 class Explored:
-    """``levels[i]``: distinct states first reached by i labels. ``expanded``: how many states' transitions were all
+    """``violation``: an evaluation error, or the first violation of a property; ``violations``: the first of each.
+
+    ``levels[i]``: distinct states first reached by i labels. ``expanded``: how many states' transitions were all
     followed. ``complete``: the queue ran empty."""
 
     levels: list[int] = field(default_factory=list)
@@ -35,6 +47,8 @@ class Explored:
     expanded: int = 0
     complete: bool = False
     violation: Violation | None = None
+    violations: dict[str, Violation] = field(default_factory=dict)
+    out_degree: OutDegree | None = None
     deadlock: tuple[Label, ...] | None = None
     cuts: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
@@ -87,6 +101,7 @@ def explore(
     goals = {p.name: evaluator.compile(p.expr) for p in evaluator.system.sometimes} if check else {}
     found.states[first] = (None, None)
     level = [first]
+    fewest, most = sys.maxsize, 0
     while level:
         found.levels.append(len(level))
         for state in level:
@@ -99,10 +114,9 @@ def explore(
             for name in reached:
                 found.reached[name] = found.run_to(state)
                 del goals[name]
-            if broken and found.violation is None:
-                found.violation = Violation(broken[0], f"invariant {broken[0]} is violated", found.run_to(state))
-                if stop_at_violation:
-                    return found
+            _note(found, broken, "invariant", found.run_to(state) if broken else ())
+            if broken and stop_at_violation:
+                return found
         if max_steps is not None and len(found.levels) > max_steps:
             return found
         following: list[State] = []
@@ -117,6 +131,7 @@ def explore(
                 return found
             if not steps and sum(found.cuts.values()) == cut_before and found.deadlock is None:
                 found.deadlock = found.run_to(state)
+            fewest, most = min(fewest, len(steps)), max(most, len(steps))
             for label, after in steps:
                 found.generated += 1
                 found.taken[label.rule] = found.taken.get(label.rule, 0) + 1
@@ -125,18 +140,24 @@ def explore(
                 except EvaluationError as error:
                     found.violation = Violation(None, str(error), (*found.run_to(state), label))
                     return found
-                if broken and found.violation is None:
-                    run = (*found.run_to(state), label)
-                    found.violation = Violation(broken[0], f"action invariant {broken[0]} is violated", run)
-                    if stop_at_violation:
-                        return found
+                _note(found, broken, "action invariant", (*found.run_to(state), label) if broken else ())
+                if broken and stop_at_violation:
+                    return found
                 if after not in found.states:
                     found.states[after] = (state, label)
                     following.append(after)
             found.expanded += 1
+            found.out_degree = OutDegree(fewest, found.generated / found.expanded, most)
         level = following
     found.complete = True
     return found
+
+
+def _note(found: Explored, broken: list[str], what: str, run: tuple[Label, ...]) -> None:
+    """Keeps the first violation of each property."""
+    for name in broken:
+        violation = found.violations.setdefault(name, Violation(name, f"{what} {name} is violated", run))
+        found.violation = violation if found.violation is None else found.violation
 
 
 def _chosen(broken: list[str], only: str | None) -> list[str]:

@@ -18,7 +18,7 @@ from checker.explicit.store import Counters
 from checker.explicit.visited_disk import Run
 
 FILE = "search.json"
-FORMAT = 1
+FORMAT = 2
 
 
 class WorkerSaved(msgspec.Struct, frozen=True):
@@ -32,14 +32,18 @@ class WorkerSaved(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """``key``: of the compiled code. ``levels``: those that were searched in full. ``reached``: goals, and the state
-    that reached each (number, owner). ``on_disk``: memory had not been enough."""
+    """``key``: of the compiled code. ``only``: the one property that was looked at. ``first``: the words of the state
+    that the search began at. ``levels``: those that were searched in full. ``reached``: goals, and the state that
+    reached each (number, owner); ``broken``: properties likewise. ``on_disk``: memory had not been enough."""
 
     format: int
     key: str
+    only: str | None
+    first: tuple[int, ...]
     capacity: Capacity
     levels: list[int]
     reached: dict[str, tuple[int, int]]
+    broken: dict[str, tuple[int, int]]
     deadlock: tuple[int, int] | None
     seconds: float
     on_disk: bool

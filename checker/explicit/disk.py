@@ -69,9 +69,12 @@ class Disk:
         saved = Saved(
             FORMAT,
             levels.code.key,
+            levels.violations.only,
+            levels.code.layout.encode(levels.first),
             levels.code.layout.capacity,
             list(levels.found.levels),
             dict(levels.reached),
+            dict(levels.violations.places),
             levels.deadlock,
             seconds,
             self.used,
@@ -83,7 +86,8 @@ class Disk:
     def take_up(self, saved: Saved) -> None:
         """Goes on where a checkpoint was left. Raises CheckpointError, OSError."""
         levels = self.levels
-        if saved.key != levels.code.key:
+        asked = levels.violations.only, levels.code.layout.encode(levels.first)
+        if saved.key != levels.code.key or (saved.only, saved.first) != asked:
             raise CheckpointError(
                 f"{levels.room.recover}: a checkpoint of another search; recover with the spec, model and options that "
                 "it was made with, on a machine of the same kind"
@@ -114,4 +118,6 @@ class Disk:
         self.seconds = saved.seconds
         for goal, place in saved.reached.items():
             levels.reach(goal, place)
+        for name, place in saved.broken.items():
+            levels.violations.add(name, place)
         levels.note_deadlock()

@@ -58,6 +58,9 @@ class Word(IntEnum):
     HASHES = 25  # pointer to room for the hash and the parent of each record in the buffer
     LEVEL = 26  # pointer to where state 0 would be, for those from CURSOR to END
     FINGERPRINTS = 27  # pointer to the hashes of all states, if these alone are compared
+    FEWEST = 28  # labels out of one state
+    MOST = 29
+    RETURN_IF_BROKEN = 30  # from ``expand``, after the state from which a step breaks an action invariant
 
 
 class Returned(IntEnum):
@@ -68,6 +71,7 @@ class Returned(IntEnum):
     BOX_FULL = 4
     INVARIANT = 5
     GOAL = 6
+    BROKEN = 7
     OVERFLOW = 16  # plus the capacity's number
 
 
@@ -373,6 +377,10 @@ class SearchCode:
         code.put_word(worker, Word.CURSOR, code.add(cursor, number(1)))
         code.put(held, code.add(earlier, found))
         code.if_(code.is_less_equal(number(BATCH), code.get(held, I64)), settle)
+        self._note_out_degree(code, worker, found)
+        broken = code.negation(code.is_equal(code.word(worker, Word.BROKEN), number(0)))
+        asked = code.negation(code.is_equal(code.word(worker, Word.RETURN_IF_BROKEN), number(0)))
+        self._return_if(code, code.both(broken, asked), Returned.BROKEN, settle)
         code.b.branch(head)
         code.finish()
 
@@ -412,6 +420,11 @@ class SearchCode:
         stuck = code.both(code.is_equal(found, number(0)), uncut)
         first = code.both(stuck, code.is_equal(code.word(worker, Word.DEADLOCK), number(-1)))
         code.if_(first, lambda: code.put_word(worker, Word.DEADLOCK, cursor))
+
+    def _note_out_degree(self, code: Code, worker: Ssa, found: Ssa) -> None:
+        fewest, most = code.word(worker, Word.FEWEST), code.word(worker, Word.MOST)
+        code.put_word(worker, Word.FEWEST, code.select(code.is_less(found, fewest), found, fewest))
+        code.put_word(worker, Word.MOST, code.select(code.is_less(most, found), found, most))
 
     def _check_step(self, code: Code, worker: Ssa, cursor: Ssa, before: Ssa, label: Ssa, after: Ssa) -> None:
         """Remembers the first step that breaks an action invariant, or whose evaluation fails."""

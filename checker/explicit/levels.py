@@ -5,38 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from checker.explicit.compile import Compiled
 from checker.explicit.disk import Disk
 from checker.explicit.emit_search import Returned, Word, batch_room
 from checker.explicit.emit_statements import CAPACITIES
-from checker.explicit.emit_transitions import COUNTERS, LABEL
+from checker.explicit.emit_transitions import COUNTERS
 from checker.explicit.errors import DoesNotFit
 from checker.explicit.search import UNLIMITED, Clock, Explored, Now, Room
 from checker.explicit.steps import Steps
 from checker.explicit.store import Worker
 from checker.explicit.trace import Confirmation
+from checker.explicit.violations import Event, Violations
 from checker.explicit.visited import Fingerprints, OverBudget, Visited
-from spec.evaluate import EvaluationError, Evaluator
-from spec.explore import Violation
+from spec.evaluate import Evaluator
+from spec.explore import OutDegree
 from spec.state import Label, State
-from spec.system import Property
 
 QUANTUM = 1024
 """How many states the compiled code does before Python may look at the clock and at signals."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Event:
-    """What ends the search: at a state (its index in its worker), or a label word from there. ``mask``: the properties
-    that are broken, 0 for a failed evaluation."""
-
-    index: int
-    worker: int
-    mask: int
-    label: int | None
-    of_step: bool
 
 
 class Levels:
@@ -52,6 +39,8 @@ class Levels:
         only: str | None,
         first: State,
         room: Room = UNLIMITED,
+        *,
+        go_on: bool = False,
     ) -> None:
         self.code, self.evaluator, self.clock, self.room = code, evaluator, clock, room
         self.system, self.first = evaluator.system, first
@@ -68,9 +57,8 @@ class Levels:
         self.deadlock: tuple[int, int] | None = None
         self.starts = [0] * workers
         self.expanding = False  # else the cursors are on states that are being checked
+        self.violations = Violations(self.system, self.confirmation, self._run_to, only, go_on=go_on)
         for worker in self.workers:
-            worker.block[Word.HEEDED] = _mask(self.system.action_invariants, only)
-            worker.block[Word.INVARIANTS] = _mask(self.system.invariants, only)
             worker.block[Word.QUANTUM] = QUANTUM
 
     def begin(self) -> None:
@@ -87,22 +75,24 @@ class Levels:
 
     def check(self) -> bool:
         """Looks at goals and invariants of the level; whether one is broken, or fails."""
-        events: list[_Event] = []
+        events: list[Event] = []
         reached: dict[int, tuple[int, int]] = {}
         for worker, start in zip(self.workers, self.starts, strict=True):
             worker.block[Word.CURSOR], worker.block[Word.END] = start, worker.count
             worker.block[Word.GOALS] = self.goals
+        self.violations.heed(self.workers)
         self._all(self._check)
         for i, worker in enumerate(self.workers):
             reached = {**worker.reached, **reached}
             worker.reached.clear()
             if worker.event is not None:
-                events.append(_Event(worker.block[Word.CURSOR], i, worker.event, None, False))
+                events.append(Event(worker.block[Word.CURSOR], i, worker.event, by_label=False, of_step=False))
                 worker.event = None
         for goal, (index, owner) in sorted(reached.items()):
             name = self.system.sometimes[goal].name
             self.reach(name, (index, owner))
-        return self._ended(events)
+        self.violations.note(self.workers)
+        return self.violations.ended(events)
 
     def reach(self, name: str, place: tuple[int, int]) -> None:
         """Notes the state that reaches a goal."""
@@ -125,6 +115,9 @@ class Levels:
                         if block[Word.FOUND] >> goal & 1:
                             worker.reached[goal] = (block[Word.CURSOR], i)
                     block[Word.GOALS] &= ~block[Word.FOUND]
+                case Returned.INVARIANT if self.violations.go_on:  # looks at this state again, for the others
+                    worker.broken_at.append((block[Word.CURSOR], block[Word.FOUND]))
+                    block[Word.INVARIANTS] &= ~block[Word.FOUND]
                 case Returned.INVARIANT:
                     worker.event = block[Word.FOUND]
                     return
@@ -151,16 +144,18 @@ class Levels:
             worker.visited.begin_level(self.starts[i])
             if block[Word.BROKEN]:
                 mask = max(0, block[Word.BROKEN])
-                events.append(_Event(block[Word.BROKEN_AT], i, mask, block[Word.BROKEN_LABEL], True))
+                events.append(Event(block[Word.BROKEN_AT], i, mask, by_label=True, of_step=True))
             if worker.failed is not None:
-                events.append(_Event(worker.failed[0], i, 0, worker.failed[1], False))
+                events.append(Event(worker.failed, i, 0, by_label=True, of_step=False))
         self.note_deadlock()
-        return self._ended(events)
+        self.violations.note_steps(self.workers)
+        return self.violations.ended(events)
 
     def _expand_level(self, ends: list[int]) -> None:
         for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
             worker.block[Word.CURSOR], worker.block[Word.END] = start, end
             worker.running, worker.failed = True, None
+        self.violations.heed(self.workers)
         self.expanding = True
         while any(worker.running for worker in self.workers):
             self._all(self._expand)
@@ -187,8 +182,10 @@ class Levels:
                     return
                 case Returned.ERROR:  # the level is finished all the same: counts do not depend on the workers
                     if worker.failed is None:
-                        worker.failed = (worker.block[Word.CURSOR], worker.context[LABEL])
+                        worker.failed = worker.block[Word.CURSOR]
                     worker.block[Word.CURSOR] += 1
+                case Returned.BROKEN:
+                    worker.note_broken_step()
                 case _:
                     raise DoesNotFit(CAPACITIES[status - Returned.OVERFLOW])
 
@@ -247,40 +244,6 @@ class Levels:
             self.evaluator.tally.cuts = {}
             assert not self.evaluator.transitions(state), "the evaluator finds a label where the search found none"
 
-    def _ended(self, events: list[_Event]) -> bool:
-        if not events:
-            return False
-        event = min(events, key=lambda e: (e.index, e.worker))
-        labels, state = self._run_to(event.index, event.worker)
-        if event.label is None:
-            self.found.violation = self._violation_at(labels, state, event.mask)
-        else:
-            self.found.violation = self._violation_by(labels, state, event)
-        return True
-
-    def _violation_at(self, labels: tuple[Label, ...], state: State, mask: int) -> Violation:
-        confirmation = self.confirmation
-        if not mask:
-            return _error(confirmation.property_failure(state), labels)
-        name = confirmation.broken(state, _names(self.system.invariants, mask))
-        return Violation(name, f"invariant {name} is violated", labels)
-
-    def _violation_by(self, labels: tuple[Label, ...], before: State, event: _Event) -> Violation:
-        confirmation = self.confirmation
-        if not event.mask:
-            label = confirmation.label_that_fails(before, of_step=event.of_step)
-        else:
-            label = confirmation.label_that_breaks(before, event.mask)
-        run = (*labels, label)
-        if not event.of_step:
-            return _error(confirmation.failure(before, label), run)
-        after = confirmation.step(before, label)
-        if not event.mask:
-            return _error(confirmation.step_failure(before, label, after), run)
-        names = _names(self.system.action_invariants, event.mask)
-        name = confirmation.broken_by_step(before, label, after, names)
-        return Violation(name, f"action invariant {name} is violated", run)
-
     def sum_up(self) -> None:
         """Fills in the counts."""
         found = self.found
@@ -294,6 +257,11 @@ class Levels:
             for i, name in enumerate(self.code.cuts):
                 if worker.context[COUNTERS + i]:
                     found.cuts[name] = found.cuts.get(name, 0) + worker.context[COUNTERS + i]
+        found.violation, found.violations = self.violations.first, self.violations.by_name
+        if found.expanded:
+            fewest = min(worker.block[Word.FEWEST] for worker in self.workers)
+            most = max(worker.block[Word.MOST] for worker in self.workers)
+            found.out_degree = OutDegree(fewest, found.generated / found.expanded, most)
         found.on_disk = self.disk.used
         found.bytes_per_state = round(sum(worker.bytes for worker in self.workers) / max(1, found.distinct))
 
@@ -306,15 +274,3 @@ class Levels:
 
     def _expanded(self) -> int:
         return sum(worker.block[Word.CURSOR] for worker in self.workers) if self.expanding else sum(self.starts)
-
-
-def _mask(properties: tuple[Property, ...], only: str | None) -> int:
-    return sum(1 << i for i, property_ in enumerate(properties) if only is None or property_.name == only)
-
-
-def _names(properties: tuple[Property, ...], mask: int) -> list[str]:
-    return [property_.name for i, property_ in enumerate(properties) if mask >> i & 1]
-
-
-def _error(error: EvaluationError, labels: tuple[Label, ...]) -> Violation:
-    return Violation(None, str(error), labels)

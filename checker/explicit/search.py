@@ -21,7 +21,7 @@ from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, Not
 from checker.explicit.layout import Capacity
 from checker.explicit.symmetry import NONE, Symmetry, symmetry_of
 from spec.evaluate import Evaluator
-from spec.explore import Violation
+from spec.explore import OutDegree, Violation
 from spec.state import Label, State
 from spec.system import System
 
@@ -91,6 +91,8 @@ class Explored:
     distinct: int = 0
     complete: bool = False
     violation: Violation | None = None
+    violations: dict[str, Violation] = field(default_factory=dict)
+    out_degree: OutDegree | None = None
     deadlock: tuple[Label, ...] | None = None
     cuts: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
@@ -142,11 +144,13 @@ def explore(
     fingerprints: bool = False,
     symmetry: bool = False,
     stop_at_deadlock: bool = False,
+    go_on: bool = False,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
     seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
     and where the search leaves checkpoints. ``fingerprints``: states are told apart by their hashes. ``symmetry``: of
     states that are alike but for a permutation of symmetric sets only one is stored, so far as the system allows it.
+    ``go_on``: a violation does not end the search; the first of each property is kept.
 
     KeyboardInterrupt ends the search with what it has found so far. Raises NotEncodable for a spec that this engine
     cannot compile, Disagreement if the evaluator does not confirm what was found, TooLittleMemory, CheckpointError,
@@ -173,7 +177,7 @@ def explore(
             states = code.layout.capacity
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
-                levels = Levels(code, evaluator, workers, memory, clock, only, first, room)
+                levels = Levels(code, evaluator, workers, memory, clock, only, first, room, go_on=go_on)
                 found = _searched(levels, max_steps, saved, stop_at_deadlock)
         except OrderMatters:
             if not alike:

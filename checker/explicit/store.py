@@ -27,7 +27,15 @@ class Counters:
     taken: tuple[int, ...]
 
 
-COUNTED = (Word.GENERATED, Word.DEADLOCK, Word.BROKEN, Word.BROKEN_AT, Word.BROKEN_LABEL)
+COUNTED = (
+    Word.GENERATED,
+    Word.DEADLOCK,
+    Word.BROKEN,
+    Word.BROKEN_AT,
+    Word.BROKEN_LABEL,
+    Word.FEWEST,
+    Word.MOST,
+)
 
 
 def _apart(words: int) -> Array[c_int64]:
@@ -58,7 +66,11 @@ class Worker:
             self.boxes[2 * other] = ctypes.addressof(memory)
         self.running = False  # in the level that is being expanded
         self.event: int | None = None  # mask of broken invariants where the cursor is; 0: an evaluation failed
-        self.failed: tuple[int, int] | None = None  # the first state, and its label, whose evaluation failed
+        self.failed: int | None = None  # the first state of which a label's evaluation failed
+        # Where the search goes on: states of this level that broke invariants (a mask) which none had broken before,
+        # and those from which a step broke action invariants.
+        self.broken_at: list[tuple[int, int]] = []
+        self.broken_from: list[tuple[int, int]] = []
         self.reached: dict[int, tuple[int, int]] = {}  # goals, in the level that is being checked
         block = self.block
         block[Word.BUFFER] = ctypes.addressof(self.buffer)
@@ -68,6 +80,7 @@ class Worker:
         block[Word.BOXES] = ctypes.addressof(self.boxes)
         block[Word.BOX_ROOM] = self.box_room
         block[Word.DEADLOCK] = -1
+        block[Word.FEWEST] = compiled.most
         block[Word.ME], block[Word.WORKERS] = me, workers
         self.budget = budget
         if budget is not None and budget < least_budget(compiled, self.box_room):
@@ -101,6 +114,16 @@ class Worker:
 
     def parent(self, index: int) -> int | None:
         return self.visited.parent(index)
+
+    def note_broken_step(self) -> None:
+        """A step broke action invariants: they are not looked at any more in this level. A failed evaluation stays to
+        be found when the level is done."""
+        if self.block[Word.BROKEN] < 0:
+            self.block[Word.RETURN_IF_BROKEN] = 0
+        else:
+            self.broken_from.append((self.block[Word.BROKEN_AT], self.block[Word.BROKEN]))
+            self.block[Word.HEEDED] &= ~self.block[Word.BROKEN]
+            self.block[Word.BROKEN] = 0
 
     # ------------------------------------------------------------------------------- counters, and disk
 

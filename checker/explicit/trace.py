@@ -58,6 +58,14 @@ class Confirmation:
                 return self._label(before, label, after)
         raise Disagreement(f"no step is found again that breaks {names}")
 
+    def broken_from(self, before: State) -> int:
+        """The action invariants that some step from here breaks."""
+        words = self.steps.layout.encode(before)
+        found: set[str] = set()
+        for label, after in self.steps.fire(words).steps:
+            found.update(self.steps.broken_by_step(words, label, after) or ())
+        return sum(1 << i for i, p in enumerate(self.evaluator.system.action_invariants) if p.name in found)
+
     def label_that_fails(self, before: State, *, of_step: bool) -> Label:
         """A label from here whose evaluation fails; ``of_step``: that of the action invariants over its step."""
         words = self.steps.layout.encode(before)

@@ -27,7 +27,7 @@ from tests.checker.symbolic_systems import kitchen, shipped_system
 from tests.spec.small import nodes
 from tests.spec.test_explore import BOTH, CRASHY, CRASHY_MODEL, ERROR, STOPS
 
-COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue", "depth")
+COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue", "depth", "out_degree")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -231,6 +231,7 @@ def test_progress_is_reported_once_a_second() -> None:
     for workers in (1, 2):
         calls: list[Now] = []
         room = Capacity(pending=8)
+        explore(shipped_system("raft", "three"), max_steps=0, workers=workers, capacity=room)  # compiles
         explore(shipped_system("raft", "three"), timeout=3.5, progress=calls.append, workers=workers, capacity=room)
         assert 1 <= len(calls) <= 4
         assert [call.depth for call in calls] == sorted(call.depth for call in calls)
