@@ -71,6 +71,13 @@ class Checked:
     seconds: float = 0.0
 
     @property
+    def decided(self) -> bool:
+        """Whether the engine looked at all that it was asked to: at the macro grain that is INCONCLUSIVE, too."""
+        return self.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE) or (
+            self.grain is Grain.MACRO and self.code is Exit.INCONCLUSIVE and not self.reason
+        )
+
+    @property
     def length(self) -> int | None:
         """Of the violating run, in steps of the grain that was searched."""
         if self.labels is None:
@@ -92,7 +99,7 @@ GRAVEST = (
 def taken_together(answers: Sequence[Checked]) -> Exit:
     """The code of several engines' answers to one question. Of the violations of the shortest length each may have
     found another; that one found none, or a longer one, is a disagreement."""
-    decided = [a for a in answers if a.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE)]
+    decided = [answer for answer in answers if answer.decided]
     if len({answer.length for answer in decided}) > 1:
         return Exit.ENGINES_DISAGREE
     return min((answer.code for answer in answers), key=GRAVEST.index)

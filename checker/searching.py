@@ -57,8 +57,6 @@ class Search:
             raise Stop(Exit.USAGE, "--deadlock needs --grain micro: that no macro can be taken is no deadlock")
         if self.grain is Grain.MACRO and self.go_on:
             raise Stop(Exit.USAGE, "--continue needs --grain micro: runs of the fewest macro steps are not the shortest")
-        if self.grain is Grain.MACRO and engine not in EXHAUSTIVE:
-            raise _needs("--grain macro", "explicit or reference", engine)
         if self.go_on and engine not in EXHAUSTIVE:
             raise _needs("--continue", "explicit or reference", engine)
         if self.workers is not None and engine not in ("explicit", "both"):

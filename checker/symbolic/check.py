@@ -163,8 +163,10 @@ def _search(
 def _read_run(run: Unrolling, solver: Solver, depth: int, goal: Bit) -> tuple[tuple[Label, ...], tuple[State, ...]]:
     """Reads the choices from the model, and all else by simulating the circuit on them."""
     steps = run.steps[:depth]
-    inputs = {bit: int(solver.value(bit)) for s in steps for bit in s.choices.bits if bit > 1}
-    roots = [goal, *(bit for s in steps for bit in (*s.choices.bits, *state_bits(s.before), s.taken))]
+    inputs = {bit: int(solver.value(bit)) for s in steps for bit in s.bits if bit > 1}
+    micro = [single for s in steps for single in s.micro]
+    roots = [goal, *(bit for s in steps for bit in (*s.bits, *state_bits(s.before), s.taken))]
+    roots += [bit for s in micro for bit in (*state_bits(s.before), s.taken, *s.label_is.values())]
     roots += state_bits(run.states[depth])
     bit = reader(run.circuit, roots, inputs)
     if not bit(goal):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checker.symbolic.circuit import TRUE, Bit, Circuit
+from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import ReadBit, pack, raw_bits, read, read_number, size, unpack, well_formed
 from checker.symbolic.numbers import Number, is_number, less, number
 from checker.symbolic.state import Packed, Shape, SymbolicState
@@ -27,6 +27,10 @@ class Kind:
     uses_process: bool
     uses_message: bool
     uses_keep: bool = False
+
+
+IDLE = Kind("", None, False, False)
+"""Nothing happens: what stands in a macro step where the macro has no label."""
 
 
 def label_kinds(shape: Shape) -> tuple[Kind, ...]:
@@ -66,17 +70,18 @@ class Choices:
         return (*self.kind.bits, *self.process.bits, *self.slot.bits, *self.keep.bits, *self.parameters)
 
 
-def choices(c: Circuit, shape: Shape, before: SymbolicState) -> Choices:
-    """New free choices for a step from this state."""
-    kinds = label_kinds(shape)
-    kind = _free_number(c, len(kinds) - 1)
-    process = Atom(tuple(c.input() for _ in range((len(shape.processes) - 1).bit_length())), shape.processes)
-    slot = _free_number(c, len(before.messages) - 1)
-    keep = _free_number(c, len(before.pending) if any(k.uses_keep for k in kinds) else 0)
+def choices(c: Circuit, before: SymbolicState, shape: Shape, kinds: tuple[Kind, ...]) -> Choices:
+    """New free choices for a step from this state, of a label of one of these kinds."""
+    kind = free_number(c, len(kinds) - 1)
+    acts = any(k.uses_process for k in kinds)
+    width = (len(shape.processes) - 1).bit_length()
+    process = Atom(tuple(c.input() if acts else FALSE for _ in range(width)), shape.processes)
+    slot = free_number(c, len(before.messages) - 1 if any(k.uses_message for k in kinds) else 0)
+    keep = free_number(c, len(before.pending) if any(k.uses_keep for k in kinds) else 0)
     width = max((sum(size(p.sort) for p in k.rule.parameters) for k in kinds if k.rule is not None), default=0)
     parameters = tuple(c.input() for _ in range(width))
     is_kind = tuple(is_number(c, kind, i) for i in range(len(kinds)))
-    conditions = [_at_most(c, kind, len(kinds) - 1), _at_most(c, slot, len(before.messages) - 1)]
+    conditions = [number_at_most(c, kind, len(kinds) - 1), number_at_most(c, slot, slot.high)]
     conditions.append(_zero_unless(c, process.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_process]))
     conditions.append(_zero_unless(c, slot.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_message]))
     conditions.append(_zero_unless(c, keep.bits, [b for b, k in zip(is_kind, kinds, strict=True) if k.uses_keep]))
@@ -105,13 +110,15 @@ def _proper(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
     return c.conjunction(well_formed(c, value, sort), c.every(same))
 
 
-def _free_number(c: Circuit, high: int) -> Number:
+def free_number(c: Circuit, high: int) -> Number:
+    """New inputs for a number from 0 to ``high``, or more: see :func:`number_at_most`."""
     if high <= 0:
         return number(0)
     return Number(tuple(c.input() for _ in range(high.bit_length())), 0, high)
 
 
-def _at_most(c: Circuit, value: Number, high: int) -> Bit:
+def number_at_most(c: Circuit, value: Number, high: int) -> Bit:
+    """Whether the bits of a free number stand for one that is not too large."""
     if high <= 0:
         return TRUE
     return less(c, Number(value.bits, 0, (1 << len(value.bits)) - 1), number(high + 1))

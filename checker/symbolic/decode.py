@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from checker.symbolic.choices import read_label, read_packed
+from checker.symbolic.choices import read_packed
 from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.layout import ReadBit, raw_bits, read, read_number
+from checker.symbolic.macros import MacroStep
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step
 from spec.evaluate import Cut, EvaluationError, Evaluator, NotEnabled
@@ -22,8 +23,8 @@ def reader(c: Circuit, roots: Iterable[Bit], inputs: dict[Bit, int]) -> ReadBit:
     return lambda bit: bool(values[bit])
 
 
-def labels_of(shape: Shape, steps: Iterable[Step], bit: ReadBit) -> tuple[Label, ...]:
-    return tuple(read_label(shape, step.choices, step.before, bit) for step in steps)
+def labels_of(shape: Shape, steps: Iterable[Step | MacroStep], bit: ReadBit) -> tuple[Label, ...]:
+    return tuple(step.label(shape, bit) for step in steps)
 
 
 def state_bits(state: SymbolicState) -> list[Bit]:

@@ -10,15 +10,26 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from checker.symbolic import storage
-from checker.symbolic.choices import Choices, Kind, choices, picked_message, rule_parameters
+from checker.symbolic.choices import (
+    IDLE,
+    Choices,
+    Kind,
+    choices,
+    label_kinds,
+    picked_message,
+    read_label,
+    rule_parameters,
+)
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
+from checker.symbolic.layout import ReadBit
 from checker.symbolic.network import deliverable, within_bounds
 from checker.symbolic.numbers import Number, add, less, number, ranged
-from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
+from checker.symbolic.state import Packed, PendingRecord, Shape, Slot, SymbolicState
 from checker.symbolic.statements import Run, Sent, Written, overlaid_records, overlaid_sends
 from checker.symbolic.values import Symbolic, as_elements, atom, choose, equal, is_atom
 from checker.symbolic.values import select as select_value
+from spec.state import Label
 from spec.system import NetworkKind, ProcessKind, StorageMode
 
 
@@ -29,30 +40,48 @@ class Step:
 
     before: SymbolicState
     choices: Choices
+    picked: Packed | None
     after: SymbolicState
     taken: Bit
     error: Bit
     label_is: dict[str, Bit]
 
+    @property
+    def bits(self) -> tuple[Bit, ...]:
+        return self.choices.bits
 
-def step(c: Circuit, shape: Shape, before: SymbolicState) -> Step:
-    """A step from a state, with new free choices."""
-    return _StepBuilder(c, shape, before).build()
+    @property
+    def micro(self) -> tuple[Step, ...]:
+        return (self,)
+
+    def label(self, shape: Shape, bit: ReadBit) -> Label:
+        """The label that a model chose."""
+        return read_label(shape, self.choices, self.before, bit)
+
+    def is_idle(self, bit: ReadBit) -> bool:
+        return IDLE.name in self.label_is and bit(self.label_is[IDLE.name])
+
+
+def step(c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...] | None = None) -> Step:
+    """A step from a state, with new free choices. ``kinds``: only of labels of these, by default of all."""
+    return _StepBuilder(c, shape, before, label_kinds(shape) if kinds is None else kinds).build()
 
 
 class _StepBuilder:
-    def __init__(self, c: Circuit, shape: Shape, before: SymbolicState) -> None:
+    def __init__(self, c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...]) -> None:
         self.c, self.shape, self.before = c, shape, before
         self.system = shape.system
         self.buffered = self.system.storage is StorageMode.BUFFERED
-        self.chosen = choices(c, shape, before)
-        self.picked = picked_message(c, self.chosen, before)
+        self.chosen = choices(c, before, shape, kinds)
+        receives = any(kind.uses_message for kind in kinds)
+        self.picked = picked_message(c, self.chosen, before) if receives else None
         self.actor = tuple(is_atom(c, self.chosen.process, name) for name in shape.processes)
         self.kinds = tuple(kind for kind in self.system.kinds)
         self.members = {kind.name: [i for i, k in enumerate(shape.kinds) if k is kind] for kind in self.kinds}
         self.own = {kind.name: self._own(kind) for kind in self.kinds}
-        able = deliverable(c, self.system.network.kind, before.messages)
-        self.deliverable = c.some(c.conjunction(a, b) for a, b in zip(able, self.chosen.slot_is, strict=True))
+        able = deliverable(c, self.system.network.kind, before.messages) if receives else []
+        slots = self.chosen.slot_is if receives else ()
+        self.deliverable = c.some(c.conjunction(a, b) for a, b in zip(able, slots, strict=True))
         # A moment later than every message already there (only fifo networks look at it).
         self.now = 1 + max((slot.stamp.high for slot in before.messages), default=0)
         self.budget = {rule: i for i, (rule, _) in enumerate(shape.budgets)}
@@ -69,9 +98,12 @@ class _StepBuilder:
 
     def build(self) -> Step:
         c, chosen, before = self.c, self.chosen, self.before
+        idle: Bit = FALSE
         for bit, kind in zip(chosen.is_kind, chosen.kinds, strict=True):
             path = c.conjunction(bit, self._affordable(kind.name))
-            if kind.rule is not None:
+            if kind is IDLE:
+                idle = bit
+            elif kind.rule is not None:
                 self._rule(kind, bit, path)
             elif kind.name == "flush":
                 self._flush(bit, path)
@@ -90,11 +122,12 @@ class _StepBuilder:
         pending = storage.within_pending(c, after, self.system.bounds.pending, len(self.shape.processes))
         taken = c.every((c.some(self.enabled), chosen.canonical, bounded, pending))
         taken, failed = self._constrained(after, taken)
+        taken = c.disjunction(taken, c.conjunction(idle, chosen.canonical))
         error = c.disjunction(c.some(run.stopped_by_error for _, run in self.runs), failed)
         label_is: dict[str, Bit] = {}
         for bit, kind in zip(chosen.is_kind, chosen.kinds, strict=True):
             label_is[kind.name] = c.disjunction(label_is.get(kind.name, FALSE), bit)
-        return Step(before, chosen, after, taken, c.conjunction(error, chosen.canonical), label_is)
+        return Step(before, chosen, self.picked, after, taken, c.conjunction(error, chosen.canonical), label_is)
 
     def _constrained(self, after: SymbolicState, taken: Bit) -> tuple[Bit, Bit]:
         """Cuts where a constraint is false of the target; also where its evaluation fails."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from checker.symbolic.circuit import Bit, Circuit
+from checker.symbolic.choices import IDLE
+from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
+from checker.symbolic.macros import MacroStep, macro_step
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step, step
 from checker.symbolic.values import constant
 from spec.sorts import Sort, Value
 from spec.state import State
-from spec.system import Expr, System
+from spec.system import Expr, Grain, System
 
 Bound: TypeAlias = dict[str, tuple[Value, Sort]]
 """Names that an expression takes from outside (the tracked element, …), with their values."""
@@ -24,11 +26,13 @@ class Unrolling:
         self.circuit = Circuit()
         self.shape = Shape(system)
         self.states: list[SymbolicState] = [self.shape.of_state(self.circuit, start)]
-        self.steps: list[Step] = []
+        self.steps: list[Step | MacroStep] = []
 
     def extend_to(self, length: int) -> None:
         while len(self.steps) < length:
-            following = step(self.circuit, self.shape, self.states[-1])
+            macro = self.shape.system.grain is Grain.MACRO
+            following: Step | MacroStep
+            following = (macro_step if macro else step)(self.circuit, self.shape, self.states[-1])
             self.steps.append(following)
             self.states.append(following.after)
 
@@ -37,13 +41,17 @@ class Unrolling:
         return holds(self.circuit, self.shape, self.states[position], expression, bound)
 
     def step_holds(self, expression: Expr, position: int) -> tuple[Bit, Bit]:
-        """An action invariant of step ``position`` (0 is the first)."""
-        taken = self.steps[position]
-        frame = Frame(self.circuit, self.shape, taken.after)
-        frame.old = Frame(self.circuit, self.shape, taken.before)
-        frame.label_is = taken.label_is
-        value = frame.boolean(expression)
-        return value, frame.error
+        """An action invariant of step ``position`` (0 is the first): of each of its labels."""
+        c, holds_, failed = self.circuit, TRUE, FALSE
+        for taken in self.steps[position].micro:
+            frame = Frame(c, self.shape, taken.after)
+            frame.old = Frame(c, self.shape, taken.before)
+            frame.label_is = taken.label_is
+            value = frame.boolean(expression)
+            idle = taken.label_is.get(IDLE.name, FALSE)
+            holds_ = c.conjunction(holds_, c.disjunction(idle, value))
+            failed = c.disjunction(failed, c.conjunction(idle ^ 1, frame.error))
+        return holds_, failed
 
 
 def holds(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
+from spec.evaluate import Evaluator
 from spec.grains import coarsened
 from spec.load import load_system, shipped
-from spec.system import System
+from spec.system import Grain, System
 from tests.checker.symbolic_systems import KITCHEN, of_text
 
 MACROS = """
@@ -83,3 +85,8 @@ def kitchen_at_macro_grain(
 @cache
 def raft_at_macro_grain(model: str, mutant: str | None = None) -> System:
     return coarsened(load_system(shipped("raft"), model=model, mutant=mutant))
+
+
+def micro(system: System) -> Evaluator:
+    """The same system at the micro grain."""
+    return Evaluator(replace(system, grain=Grain.MICRO))

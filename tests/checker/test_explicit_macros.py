@@ -20,8 +20,7 @@ from spec.explore import explore as explore_by_reference
 from spec.grains import coarsened, micro_labels
 from spec.load import load_system, shipped
 from spec.state import State
-from spec.system import Grain, System
-from tests.checker.macro_systems import kitchen_at_macro_grain, raft_at_macro_grain
+from tests.checker.macro_systems import kitchen_at_macro_grain, micro, raft_at_macro_grain
 from tests.checker.test_explicit_successors import BOUNDS, NETWORKS, STORAGES
 from tests.spec.walks import walk
 
@@ -38,10 +37,6 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
 @cache
 def code(system_of: object, *arguments: str) -> Compiled:
     return compiled(system_of(*arguments), ROOMY)  # type: ignore[operator]
-
-
-def micro(system: System) -> Evaluator:
-    return Evaluator(replace(system, grain=Grain.MICRO))
 
 
 def compare(compiled_code: Compiled, seeds: range, length: int) -> Counter[str]:
