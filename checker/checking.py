@@ -133,6 +133,10 @@ def _in_micro_labels(micro: Question, coarse: Question, checked: Checked) -> Non
     """What was found at the macro grain, as an answer about the micro one."""
     checked.grain = Grain.MACRO
     if checked.labels is not None:
+        prefix = checked.labels[: checked.prefix]
+        for name, violation in checked.violations.items():
+            run = replayed(micro, coarse, prefix + violation.labels, name)
+            checked.violations[name] = replace(violation, labels=run[checked.prefix :])
         checked.steps = spans(coarse, checked.labels[checked.prefix :])
         checked.labels = replayed(micro, coarse, checked.labels, checked.violated)
     elif checked.code in (Exit.HOLDS, Exit.NOT_REACHED):

@@ -14,6 +14,7 @@ from checker.question import Question
 from checker.replaying import Replays
 from checker.report import bounds_of
 from checker.verdict import Exit
+from spec.system import Grain
 from traces.itf import format_trace
 from traces.render.labels import label_text
 from traces.replay import Divergence
@@ -134,10 +135,12 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _verdict(checked: Checked, name: str) -> dict[str, Any]:
-    """"holds": in all states of the model, as far as its bounds go; else nothing is claimed beyond ``depth``."""
+    """"holds": in all states of the model, as far as its bounds go; else nothing is claimed beyond ``depth``, nor at
+    the macro grain."""
     if name in checked.violations:
         return {"verdict": "violated", "length": len(checked.violations[name].labels)}
-    return {"verdict": "holds" if checked.complete else "no violation found", "length": None}
+    complete = checked.complete and checked.grain is Grain.MICRO
+    return {"verdict": "holds" if complete else "no violation found", "length": None}
 
 
 def _replays(replays: Replays) -> dict[str, Any]:

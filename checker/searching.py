@@ -56,7 +56,8 @@ class Search:
         if self.grain is Grain.MACRO and self.deadlock:
             raise Stop(Exit.USAGE, "--deadlock needs --grain micro: that no macro can be taken is no deadlock")
         if self.grain is Grain.MACRO and self.go_on:
-            raise Stop(Exit.USAGE, "--continue needs --grain micro: runs of the fewest macro steps are not the shortest")
+            reason = "runs of the fewest macro steps are not the shortest"
+            raise Stop(Exit.USAGE, f"--continue needs --grain micro: {reason}")
         if self.go_on and engine not in EXHAUSTIVE:
             raise _needs("--continue", "explicit or reference", engine)
         if self.workers is not None and engine not in ("explicit", "both"):

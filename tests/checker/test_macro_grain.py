@@ -105,6 +105,17 @@ def test_json_tells_the_grain_and_the_steps(counter: Path) -> None:
     assert found["steps"] == [{"name": "call", "labels": 3}, {"name": "call", "labels": 3}]
 
 
+def test_json_claims_of_no_property_that_it_holds(tmp_path: Path) -> None:
+    properties = "invariant few: forall p in Node: p.heard <= 1\ninvariant low: forall p in Node: p.n <= 3"
+    found = json.loads(macro(written(tmp_path, properties), "--json").out)["answers"][0]["properties"]
+    assert found["few"] == {"verdict": "violated", "length": 6}
+    assert found["low"]["verdict"] == "no violation found"
+    properties = "invariant low: forall p in Node: p.n <= 3"
+    found = json.loads(macro(written(tmp_path, properties), "--json").out)["answers"][0]
+    assert found["complete"]
+    assert found["properties"]["low"]["verdict"] == "no violation found"
+
+
 def test_the_trace_file_is_of_the_micro_grain(counter: Path, tmp_path: Path) -> None:
     macro(counter, "--out-itf", tmp_path)
     (path,) = tmp_path.glob("*.itf.json")
