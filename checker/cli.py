@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from checker.options import (
     enumeration_options,
+    mutant_options,
     output_options,
     question_options,
     search_options,
@@ -99,6 +100,16 @@ def enumerate_(grain: str, **options: Any) -> None:
     from checker import commands
 
     commands.enumerate_(**options)
+
+
+@cli.command()
+@click.argument("spec", required=False)
+@mutant_options
+def mutants(**options: Any) -> None:
+    """Plant each known bug (mutant) of a spec; print what it breaks, how soon, and what survived."""
+    from checker import commands
+
+    commands.mutants(**options)
 
 
 @cli.command()

@@ -17,7 +17,9 @@ from checker.checking import DEFAULT_STEPS, Checked, taken_together
 from checker.checking import check as run_check
 from checker.enumeration import cubes
 from checker.job import MainJob, main_job, run_enumeration
-from checker.machine import checked_json, job_json, replay_json
+from checker.machine import checked_json, job_json, mutants_json, replay_json
+from checker.mutants import Tried, kill
+from checker.mutants_table import markdown, print_kills
 from checker.question import Question, ask
 from checker.replaying import Replays, make_folder, open_named, save
 from checker.search_report import print_checked, verdict_of_check
@@ -181,6 +183,42 @@ def enumerate_(
     words += ["--replay", *_target_words(target, faults)] if replayed else []
     job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers)
     _print_job(job, as_json, out_itf)
+
+
+def mutants(
+    spec: str | None,
+    engine: str,
+    only: tuple[str, ...],
+    timeout: float,
+    workers: int | None,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """``model-check mutants``."""
+    if workers is not None and engine == "symbolic":
+        raise Stop(Exit.USAGE, "--workers needs --engine explicit or both; found: --engine symbolic")
+    engines = ("explicit", "symbolic") if engine == "both" else (engine,)
+    if out is not None:
+        make_folder(out.parent)
+    kills = kill(spec, only, engines, timeout, workers, _say_tried)
+    words = [*([spec] if spec else []), *(["--engine", engine] if engine != "explicit" else [])]
+    words += [word for name in only for word in ("--only", name)]
+    command = shlex.join(["model-check", "mutants", *words])
+    if as_json:
+        click.echo(mutants_json(kills, command))
+    else:
+        print_kills(console(), kills)
+    if out is not None:
+        out.write_text(markdown(kills, f"{command} --out {shlex.quote(str(out))}"), encoding="utf-8")
+    raise Stop(kills.code, "")
+
+
+def _say_tried(tried: Tried, number: int, total: int) -> None:
+    """A line for each, where someone watches."""
+    if sys.stderr.isatty():
+        what = f" {tried.claim.breaks}" if tried.claim.breaks else ""
+        seconds = sum(answer.seconds for answer in tried.answers)
+        click.echo(f"{number} of {total}: {tried.claim.mutant}{what}: {tried.outcome.value}, {seconds:.1f} s", err=True)
 
 
 def _save_job(job: MainJob, folder: Path | None) -> None:

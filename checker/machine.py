@@ -10,10 +10,12 @@ from checker.checking import Checked
 from checker.coverage import Matrix
 from checker.flaw import Flaw
 from checker.job import MainJob
+from checker.mutants import Kills
 from checker.question import Question
 from checker.replaying import Replays
 from checker.report import bounds_of
 from checker.verdict import Exit
+from spec.script import describe
 from spec.system import Grain
 from traces.itf import format_trace
 from traces.render.labels import label_text
@@ -77,6 +79,28 @@ def job_json(job: MainJob) -> str:
 def replay_json(replays: Replays, reproduce: str) -> str:
     """``reproduce``: the command for the divergence, empty where there is none."""
     return _dumps({**_replays(replays), "reproduce": reproduce or None})
+
+
+def mutants_json(kills: Kills, reproduce: str) -> str:
+    return _dumps(
+        {
+            "spec": kills.spec,
+            "claims": [
+                {
+                    **_question(one.question),
+                    "kind": one.claim.kind.name.lower(),
+                    "claimed_length": one.claim.length,
+                    "outcome": one.outcome.name.lower(),
+                    "answers": [_checked(answer) for answer in one.answers],
+                    "labels": [] if one.best.labels is None else [describe(label) for label in one.best.labels],
+                }
+                for one in kills.tried
+            ],
+            "stopped": kills.stopped or None,
+            "exit": int(kills.code),
+            "reproduce": reproduce,
+        }
+    )
 
 
 def _dumps(value: Any) -> str:

@@ -137,6 +137,34 @@ search_options = _all_of(
 )
 """How a search is done: the fields of ``checker.searching.Search``."""
 
+mutant_options = _all_of(
+    click.option(
+        "--engine",
+        type=click.Choice(["explicit", "symbolic", "both"]),
+        default="explicit",
+        show_default=True,
+        help="explicit: all states, in native code. symbolic: z3, as deep as the mutant says. both, in a column each.",
+    ),
+    click.option("--only", metavar="ID", multiple=True, help="Try this mutant only; may be repeated."),
+    click.option(
+        "--timeout",
+        metavar="S",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Seconds that an engine has for one mutant.",
+    ),
+    click.option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=1, max=64),
+        help="Threads of the explicit engine (default: one a processor).",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+    click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the table as Markdown, too."),
+)
+"""How mutants are tried."""
+
 workers_option = click.option(
     "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."
 )

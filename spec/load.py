@@ -66,7 +66,7 @@ def load_file(path: Path | str) -> Loaded:
         path=path,
         spec=path.stem,
         models=tuple(d.name for d in declarations if isinstance(d, ModelDeclaration)),
-        mutants=_mutants(path, declarations),
+        mutants=tuple(_mutants(path, declarations)),
         diagnostics=check_text(text, str(path)),
         sources={str(path): text},
     )
@@ -220,14 +220,20 @@ def _find_mutant(
     return None
 
 
-def _mutants(path: Path, declarations: tuple[Declaration, ...]) -> tuple[str, ...]:
-    """The file's own mutants, then those of the folder beside it that are of this spec."""
-    found = {d.name: None for d in declarations if isinstance(d, MutantDeclaration) and d.of == path.stem}
+def mutants_of(path: Path | str) -> tuple[MutantDeclaration, ...]:
+    """The mutants that :func:`load_system` can apply. Raises SourceError if the spec cannot be read."""
+    path = Path(path)
+    return tuple(_mutants(path, _parse(read_source(path), str(path))[0].declarations).values())
+
+
+def _mutants(path: Path, declarations: tuple[Declaration, ...]) -> dict[str, MutantDeclaration]:
+    """The file's own mutants by name, then those of the folder beside it that are of this spec."""
+    found = {d.name: d for d in declarations if isinstance(d, MutantDeclaration) and d.of == path.stem}
     for beside in sorted((path.parent / "mutants").glob("*.spec")):
         try:
             parsed = _parse(read_source(beside), str(beside))[0].declarations
         except SourceError:
             continue
-        names = [d.name for d in parsed if isinstance(d, MutantDeclaration) and d.of == path.stem]
-        found |= dict.fromkeys(name for name in names if name == beside.stem)
-    return tuple(found)
+        own = [d for d in parsed if isinstance(d, MutantDeclaration) and d.of == path.stem]
+        found |= {d.name: d for d in own if d.name == beside.stem}
+    return found
