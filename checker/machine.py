@@ -91,7 +91,7 @@ def mutants_json(kills: Kills, reproduce: str) -> str:
                     "kind": one.claim.kind.name.lower(),
                     "claimed_length": one.claim.length,
                     "outcome": one.outcome.name.lower(),
-                    "answers": [_checked(answer) for answer in one.answers],
+                    "answers": [_checked(answer, one.question.properties) for answer in one.answers],
                     "labels": [] if one.best.labels is None else [describe(label) for label in one.best.labels],
                 }
                 for one in kills.tried
