@@ -114,6 +114,10 @@ def enumerate_cube(
         with reported_errors():
             if engine == "reference":
                 enumerate_reference(question, cube, report_in_time, found)
+            elif engine == "explicit":
+                from checker.explicit_search import enumerate_explicit
+
+                enumerate_explicit(question, cube, report_in_time, found)
             else:
                 from checker.symbolic_search import enumerate_symbolic
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from checker.checking import Checked, judged
+from checker.enumeration import Enumerated, Interleaving, Report
 from checker.explicit.errors import CheckpointError, ExplicitError, NotEncodable, TooLittleMemory
 from checker.explicit.search import Explored, Now, Room, Stopped, available, explore
 from checker.parallel import default_workers
@@ -13,6 +16,7 @@ from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit, Stop
 from spec.state import Label
+from spec.system import Enumeration
 
 INTERVAL = 30.0
 """Seconds between two checkpoints, at the least."""
@@ -20,37 +24,65 @@ INTERVAL = 30.0
 
 def check_explicit(question: Question, search: Search) -> Checked:
     """The whole space within the bounds, or ``max_steps`` labels deep; up to symmetry where the spec allows."""
+    require_native()
+    start, prefix = question.start(search.scenario)
+    with Progress("check") as progress, reported_failures():
+        found = explore(
+            question.system,
+            start=start,
+            max_steps=search.max_steps,
+            only=question.only,
+            timeout=search.timeout,
+            workers=search.workers or default_workers(),
+            progress=lambda now: progress.say(line(now, search.max_steps)),
+            symmetry=search.symmetry,
+            stop_at_deadlock=search.deadlock and not search.go_on,
+            go_on=search.go_on,
+            room=Room(search.memory, search.checkpoint or search.recover, search.recover, INTERVAL),
+            fingerprints=search.fingerprints,
+        )
+    return _judged(question, found, prefix, search)
+
+
+def enumerate_explicit(question: Question, cube: Enumeration, report: Report, into: Enumerated) -> None:
+    """Crash states and interleavings of one cube, over compiled transitions."""
+    require_native()
+    from checker.explicit.counting import crash_states, interleavings, transitions_of
+
+    start, prefix = question.start(cube.scenario)
+    with reported_failures():
+        transitions = transitions_of(question.system)
+        crashes = crash_states(transitions, start, cube.depth, lambda number: report("crash states", number))
+        for crash, situations in crashes.items():
+            into.crashes += [(crash, situation, prefix + labels) for situation, labels in situations.items()]
+        for found in interleavings(transitions, start, cube.depth, cube.window):
+            into.interleavings.append(Interleaving(prefix + found.prefix, found.start, found.labels))
+            report("interleavings", len(into.interleavings))
+    into.complete = True
+
+
+def require_native() -> None:
+    """Raises Stop where there is no llvmlite."""
     if not available():
         raise Stop(
             Exit.USAGE,
             "the explicit engine needs llvmlite, which is not installed; pip install 'raftproof[native]', or take "
             "--engine symbolic (z3) or --engine reference (small models)",
         )
-    start, prefix = question.start(search.scenario)
-    with Progress("check") as progress:
-        try:
-            found = explore(
-                question.system,
-                start=start,
-                max_steps=search.max_steps,
-                only=question.only,
-                timeout=search.timeout,
-                workers=search.workers or default_workers(),
-                progress=lambda now: progress.say(line(now, search.max_steps)),
-                symmetry=search.symmetry,
-                stop_at_deadlock=search.deadlock and not search.go_on,
-                go_on=search.go_on,
-                room=Room(search.memory, search.checkpoint or search.recover, search.recover, INTERVAL),
-                fingerprints=search.fingerprints,
-            )
-        except (CheckpointError, TooLittleMemory) as reason:
-            raise Stop(Exit.USAGE, str(reason)) from reason
-        except NotEncodable as reason:
-            others = "--engine symbolic or --engine reference"
-            raise Stop(Exit.USAGE, f"the explicit engine cannot compile this spec: {reason}; take {others}") from reason
-        except ExplicitError as error:
-            raise Stop(Exit.ENGINES_DISAGREE, f"the explicit engine failed: {error}") from error
-    return _judged(question, found, prefix, search)
+
+
+@contextmanager
+def reported_failures() -> Iterator[None]:
+    """Turns what the engine cannot do, or did wrong, into a Stop."""
+    try:
+        yield
+    except (CheckpointError, TooLittleMemory) as reason:
+        raise Stop(Exit.USAGE, str(reason)) from reason
+    except NotEncodable as reason:
+        others = "--engine symbolic or --engine reference"
+        raise Stop(Exit.USAGE, f"the explicit engine cannot compile this spec: {reason}; take {others}") from reason
+    except ExplicitError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the explicit engine failed: {error}") from error
 
 
 def line(now: Now, max_steps: int | None) -> str:

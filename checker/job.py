@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
+from checker.explicit.search import available
 from checker.flaw import Flaw, show_flaw
 from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread
@@ -45,7 +46,7 @@ class Held:
 class MainJob:
     """Everything that the report prints. ``command`` does the job again. ``stopped``: why it ended early.
 
-    ``enumerated_again``: by the reference engine, where both are asked; ``agree``: whether its sets are the same.
+    ``enumerated_again``: by a second engine, where both are asked; ``agree``: whether its sets are the same.
     """
 
     question: Question
@@ -64,6 +65,15 @@ class MainJob:
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     workers: int = 1
+
+    @property
+    def first_engine(self) -> str:
+        return "symbolic" if self.engine == "both" else self.engine
+
+    @property
+    def second_engine(self) -> str:
+        """Of ``both``: the explicit one, or where there is no llvmlite the reference."""
+        return "explicit" if available() else "reference"
 
     @property
     def code(self) -> Exit:
@@ -146,9 +156,9 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _enumerate(job: MainJob, chosen: tuple[Enumeration, ...], deadline: float | None) -> None:
-    engines = {"symbolic": job.enumerated, "reference": job.enumerated_again}
-    if job.engine != "both":
-        engines = {job.engine: job.enumerated}
+    engines = {job.first_engine: job.enumerated}
+    if job.engine == "both":
+        engines[job.second_engine] = job.enumerated_again
     with _timed(job, "enumerate"):
         with Progress("enumerate", unit="crash states and interleavings") as progress:
             for engine, into in engines.items():

@@ -64,10 +64,11 @@ grain_option = click.option("--grain", type=click.Choice(["micro"]), default="mi
 enumeration_options = _all_of(
     click.option(
         "--engine",
-        type=click.Choice(["symbolic", "reference", "both"]),
+        type=click.Choice(["symbolic", "explicit", "reference", "both"]),
         default="symbolic",
         show_default=True,
-        help="symbolic: z3. reference: breadth-first over the evaluator. both: these two must agree.",
+        help="symbolic: z3. explicit: native code. reference: over the evaluator. both: symbolic and explicit, which "
+        "must agree (reference where the explicit one is not installed).",
     ),
     grain_option,
     timeout_option,

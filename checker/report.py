@@ -126,8 +126,7 @@ def print_job(console: Console, job: MainJob) -> None:
 
 
 def print_enumerated(console: Console, job: MainJob) -> None:
-    first = "symbolic" if job.engine == "both" else job.engine
-    console.print(f"enumerated by the {first} engine:", highlight=False)
+    console.print(f"enumerated by the {job.first_engine} engine:", highlight=False)
     for part in job.enumerated:
         cube = part.cube
         state = "complete" if part.complete else f"INCOMPLETE: {part.reason}"
@@ -142,7 +141,7 @@ def print_enumerated(console: Console, job: MainJob) -> None:
         console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
     if job.agree is not None:
         seconds = sum(part.seconds for part in job.enumerated_again)
-        text = f"  reference engine: {'the same sets' if job.agree else 'DIFFERENT sets'}; {seconds:.1f} s"
+        text = f"  {job.second_engine} engine: {'the same sets' if job.agree else 'DIFFERENT sets'}; {seconds:.1f} s"
         console.print(Text(text, style="" if job.agree else "bold red"))
 
 

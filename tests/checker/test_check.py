@@ -168,7 +168,7 @@ def test_what_was_found_before_the_time_ran_out_is_reported() -> None:
     assert answer["complete"] is False
 
 
-@pytest.mark.parametrize("engine", ["symbolic", "reference", "both"])
+@pytest.mark.parametrize("engine", ["symbolic", "explicit", "reference", "both"])
 def test_time_running_out_in_an_enumeration_is_inconclusive(engine: str) -> None:
     began = process_time()
     ran = model_check("enumerate", "--depth", "4", "--engine", engine, "--timeout", "0.2", "--workers", "1")

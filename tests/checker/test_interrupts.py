@@ -210,7 +210,7 @@ def test_ctrl_c_in_the_second_of_two_enumerations_is_no_disagreement(monkeypatch
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("checker.enumeration.enumerate_reference", interrupted)
+    monkeypatch.setattr("checker.explicit_search.enumerate_explicit", interrupted)
     ran = model_check("enumerate", "--model", "tiny", "--engine", "both", "--depth", "1")
     assert ran.code == Exit.INTERRUPTED
     assert "PARTIAL REPORT (interrupted)" in ran.out
