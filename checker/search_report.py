@@ -73,6 +73,9 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
     step = "label" if checked.grain is Grain.MICRO else "macro step"
     labels = f"{checked.depth} {step}{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
+    if checked.grain is Grain.MACRO and checked.labels is not None:
+        length = len(checked.labels) - checked.prefix
+        labels += f" of {length} label{'s' if length != 1 else ''}"
     within = f"{checked.engine} engine, {labels}{where}"
     time = f"{checked.seconds:.1f} s"
     if checked.grain is Grain.MACRO:
@@ -97,8 +100,6 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
 
 def _verdict_at_macro_grain(checked: Checked, what: str, within: str, time: str) -> str:
     """A counterexample is one of the micro grain; that there is none is not."""
-    length = 0 if checked.labels is None else len(checked.labels) - checked.prefix
-    within += f" of {length} labels" if checked.labels is not None else ""
     match checked.code:
         case Exit.EVALUATION_ERROR:
             return f"Evaluation error: {checked.message}; none is earlier at the macro grain: {within}; {time}"

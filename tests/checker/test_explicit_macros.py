@@ -149,3 +149,18 @@ def test_with_the_rule_as_it_should_be_nothing_is_found_as_deep() -> None:
     found = explore(system, max_steps=8, symmetry=True, workers=2)
     assert (found.violation, found.stopped) == (None, None)
     assert found.distinct == 324_786
+
+
+def test_the_seeds_literal_rule_is_found_from_the_initial_state() -> None:
+    """Elected, crashed, elected again: five macro steps, as few as a model without no-ops needs."""
+    found = explore(raft_at_macro_grain("from_the_start", "new-leader-auto-commits"), symmetry=True)
+    assert found.violation is not None
+    assert found.violation.property == "leader_completeness"
+    assert [label.rule for label in found.violation.labels].count("election") == 3
+    assert len(found.violation.labels) == 5
+
+
+def test_the_checked_build_finds_nothing_wrong_with_macros() -> None:
+    """Every address, shift and bit field of the emitted macros, on the states of random runs."""
+    system = kitchen_at_macro_grain(NETWORKS[0], STORAGES[0], BOUNDS[0])
+    assert compare(compiled(system, ROOMY, checked=True), range(6), 15)
