@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from checker.checking import Checked, judged
 from checker.enumeration import Enumerated, Interleaving, Report
-from checker.explicit.errors import CheckpointError, ExplicitError, NotEncodable, TooLittleMemory
-from checker.explicit.search import Explored, Now, Room, Stopped, available, explore
+from checker.explicit.back_end import BackEnd, available, choose
+from checker.explicit.errors import CheckpointError, ExplicitError, NeedsNative, NotEncodable, TooLittleMemory
+from checker.explicit.search import Explored, Now, Room, Stopped, explore
 from checker.parallel import default_workers
 from checker.progress import Progress
 from checker.question import Question
@@ -24,7 +27,7 @@ INTERVAL = 30.0
 
 def check_explicit(question: Question, search: Search) -> Checked:
     """The whole space within the bounds, or ``max_steps`` labels deep; up to symmetry where the spec allows."""
-    require_native()
+    back_end = _back_end()
     start, prefix = question.start(search.scenario)
     with Progress("check") as progress, reported_failures():
         found = explore(
@@ -40,6 +43,7 @@ def check_explicit(question: Question, search: Search) -> Checked:
             go_on=search.go_on,
             room=Room(search.memory, search.checkpoint or search.recover, search.recover, INTERVAL),
             fingerprints=search.fingerprints,
+            back_end=back_end,
         )
     return _judged(question, found, prefix, search)
 
@@ -62,12 +66,12 @@ def enumerate_explicit(question: Question, cube: Enumeration, report: Report, in
 
 
 def require_native() -> None:
-    """Raises Stop where there is no llvmlite."""
+    """Raises Stop where there is no llvmlite: crash states are counted over compiled transitions only."""
     if not available():
         raise Stop(
             Exit.USAGE,
-            "the explicit engine needs llvmlite, which is not installed; pip install 'raftproof[native]', or take "
-            "--engine symbolic (z3) or --engine reference (small models)",
+            "the explicit engine counts crash states with llvmlite, which is not installed; "
+            "pip install 'raftproof[native]', or take --engine symbolic (z3) or --engine reference (small models)",
         )
 
 
@@ -76,7 +80,7 @@ def reported_failures() -> Iterator[None]:
     """Turns what the engine cannot do, or did wrong, into a Stop."""
     try:
         yield
-    except (CheckpointError, TooLittleMemory) as reason:
+    except (CheckpointError, TooLittleMemory, NeedsNative) as reason:
         raise Stop(Exit.USAGE, str(reason)) from reason
     except NotEncodable as reason:
         others = "--engine symbolic or --engine reference"
@@ -117,3 +121,20 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
         if checked.labels is None or search.go_on:
             checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
     return checked
+
+
+def _back_end() -> BackEnd:
+    """The one to run, after saying so where it is not the fast one."""
+    try:
+        choice = choose()
+    except NeedsNative as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    if choice.notice:
+        say_once(choice.notice)
+    return choice.back_end
+
+
+@cache
+def say_once(notice: str) -> None:
+    """On standard error, however many searches a command runs."""
+    print(notice, file=sys.stderr)

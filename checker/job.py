@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
-from checker.explicit.search import available
+from checker.explicit.back_end import available
 from checker.flaw import Flaw, show_flaw
 from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread

@@ -41,3 +41,7 @@ class TooLittleMemory(ExplicitError):
 
 class CheckpointError(ExplicitError):
     """There is no checkpoint here, or it is damaged, or of another search."""
+
+
+class NeedsNative(ExplicitError):
+    """Something was asked for that only native code can do, or a back end that is not there."""

@@ -80,7 +80,7 @@ class Levels:
         for worker, start in zip(self.workers, self.starts, strict=True):
             worker.block[Word.CURSOR], worker.block[Word.END] = start, worker.count
             worker.block[Word.GOALS] = self.goals
-        self.violations.heed(self.workers)
+        self._heed()
         self._all(self._check)
         for i, worker in enumerate(self.workers):
             reached = {**worker.reached, **reached}
@@ -93,6 +93,13 @@ class Levels:
             self.reach(name, (index, owner))
         self.violations.note(self.workers)
         return self.violations.ended(events)
+
+    def _heed(self) -> None:
+        """Tells the workers what to look at."""
+        for worker in self.workers:
+            worker.block[Word.INVARIANTS] = self.violations.invariants
+            worker.block[Word.HEEDED] = self.violations.action_invariants
+            worker.block[Word.RETURN_IF_BROKEN] = self.violations.go_on
 
     def reach(self, name: str, place: tuple[int, int]) -> None:
         """Notes the state that reaches a goal."""
@@ -155,7 +162,7 @@ class Levels:
         for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
             worker.block[Word.CURSOR], worker.block[Word.END] = start, end
             worker.running, worker.failed = True, None
-        self.violations.heed(self.workers)
+        self._heed()
         self.expanding = True
         while any(worker.running for worker in self.workers):
             self._all(self._expand)

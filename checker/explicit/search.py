@@ -7,17 +7,25 @@ they do not depend on the number of workers either, because a level is finished 
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from checker.explicit.back_end import INSTALL, BackEnd, choose
 from checker.explicit.cache import remember_capacity
-from checker.explicit.errors import Disagreement, DoesNotFit, ExplicitError, NotEncodable, NotPermutable, OrderMatters
+from checker.explicit.errors import (
+    Disagreement,
+    DoesNotFit,
+    ExplicitError,
+    NeedsNative,
+    NotEncodable,
+    NotPermutable,
+    OrderMatters,
+)
 from checker.explicit.layout import Capacity
 from checker.explicit.symmetry import NONE, Symmetry, symmetry_of
 from spec.evaluate import Evaluator
@@ -107,6 +115,7 @@ class Explored:
     on_disk: bool = False
     reason: str = ""  # why memory was out
     fingerprints: bool = False
+    back_end: BackEnd = BackEnd.NATIVE
 
     @property
     def collision_probability(self) -> float | None:
@@ -122,11 +131,6 @@ class Explored:
     def depth(self) -> int:
         """Levels, the initial one counted as 1 (as TLC counts)."""
         return len(self.levels)
-
-
-def available() -> bool:
-    """Whether llvmlite is installed (the extra ``raftproof[native]``)."""
-    return importlib.util.find_spec("llvmlite") is not None
 
 
 def explore(
@@ -145,16 +149,34 @@ def explore(
     symmetry: bool = False,
     stop_at_deadlock: bool = False,
     go_on: bool = False,
+    back_end: BackEnd | None = None,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
     seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
     and where the search leaves checkpoints. ``fingerprints``: states are told apart by their hashes. ``symmetry``: of
     states that are alike but for a permutation of symmetric sets only one is stored, so far as the system allows it.
-    ``go_on``: a violation does not end the search; the first of each property is kept.
+    ``go_on``: a violation does not end the search; the first of each property is kept. ``back_end``: by default the one
+    that the environment asks for, or the faster one that there is.
 
     KeyboardInterrupt ends the search with what it has found so far. Raises NotEncodable for a spec that this engine
     cannot compile, Disagreement if the evaluator does not confirm what was found, TooLittleMemory, CheckpointError,
-    OSError."""
+    NeedsNative for what Python source cannot do, OSError."""
+    if (back_end or choose().back_end) is BackEnd.PYTHON:
+        from checker.explicit.source_search import explore_source
+
+        if room != UNLIMITED or fingerprints:
+            raise NeedsNative(f"a memory budget, checkpoints and fingerprints need native code: {INSTALL}")
+        first = Evaluator(system).initial_states()[0] if start is None else start
+        return explore_source(
+            system,
+            first,
+            max_steps,
+            only,
+            Clock(timeout, progress),
+            symmetry=symmetry,
+            stop_at_deadlock=stop_at_deadlock,
+            go_on=go_on,
+        )
     from checker.explicit.checkpoint import load
     from checker.explicit.compile import compiled
     from checker.explicit.levels import Levels
@@ -233,6 +255,12 @@ class OutOfTime(Exception):
     """The time that the search was given has passed."""
 
 
+class Search(Protocol):
+    """What can tell how far it is."""
+
+    def now(self, seconds: float) -> Now: ...
+
+
 class Clock:
     """Ends the search when its time is up, and reports progress once a second."""
 
@@ -240,7 +268,7 @@ class Clock:
         self.began = self.reported = time.monotonic()
         self.timeout, self.progress, self.generated, self.expanded = timeout, progress, 0, 0
 
-    def tick(self, levels: Levels) -> None:
+    def tick(self, levels: Search) -> None:
         now = time.monotonic()
         if self.timeout is not None and now - self.began > self.timeout:
             raise OutOfTime
@@ -256,11 +284,11 @@ __all__ = [
     "Disagreement",
     "ExplicitError",
     "Explored",
+    "NeedsNative",
     "NotEncodable",
     "Now",
     "Progress",
     "Room",
     "Stopped",
-    "available",
     "explore",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from checker.explicit.compile import Compiled
@@ -12,6 +11,7 @@ from checker.explicit.emit_search import Returned
 from checker.explicit.emit_statements import CAPACITIES
 from checker.explicit.emit_transitions import COUNTERS, CUTS, LABEL, OUT
 from checker.explicit.errors import DoesNotFit
+from checker.explicit.stepping import Fired
 from spec.sorts import Value
 from spec.state import Label
 from spec.system import StorageMode
@@ -20,18 +20,8 @@ from spec.values import cached_domain
 Words = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """``steps``: label word and successor of each label that is enabled and not cut. ``cuts``: how often each bound
-    cut. ``failed``: the label whose evaluation failed; the steps are those before it."""
-
-    steps: tuple[tuple[int, Words], ...]
-    cuts: dict[str, int]
-    failed: int | None
-
-
 class Steps:
-    """Fires the labels of one state after the other."""
+    """Fires the labels of one state after the other, by native code."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled, self.layout = compiled, compiled.layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checker.explicit.errors import Disagreement, OrderMatters
-from checker.explicit.steps import Steps, Words
+from checker.explicit.stepping import Mark, Stepping, Stored
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
 from spec.values import Cut, NotEnabled
@@ -16,9 +16,9 @@ class Confirmation:
     """Replays chains of stored states forward through the evaluator."""
 
     evaluator: Evaluator
-    steps: Steps
+    steps: Stepping
 
-    def run(self, first: State, chain: list[Words]) -> tuple[tuple[Label, ...], State]:
+    def run(self, first: State, chain: list[Stored]) -> tuple[tuple[Label, ...], State]:
         """The labels that lead from a first state to the last one of a chain of stored states, and where they lead: the
         stored state, or one that it stands for."""
         layout, canonical = self.steps.layout, self.steps.canonical
@@ -77,7 +77,7 @@ class Confirmation:
             raise Disagreement("no label is found again whose evaluation fails")
         return self._label(before, fired.failed, None)
 
-    def _label(self, before: State, word: int, after: Words | None) -> Label:
+    def _label(self, before: State, word: Mark, after: Stored | None) -> Label:
         """The label of a label word, which leads to a state (``None``: to an error). A macro's word does not say which
         of its labels it is: the evaluator does."""
         macros, name = self.evaluator.macros, self.steps.rule(word)

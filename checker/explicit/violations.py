@@ -5,11 +5,10 @@ Every violation is confirmed by the evaluator before it is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from checker.explicit.emit_search import Word
-from checker.explicit.store import Worker
 from checker.explicit.trace import Confirmation
 from spec.evaluate import EvaluationError
 from spec.explore import Violation
@@ -18,6 +17,16 @@ from spec.system import Property, System
 
 StatePlace = tuple[int, int]
 """A state's number in its worker, and the worker's."""
+
+class Noting(Protocol):
+    """Who looks at states. ``broken_at``: where properties were broken, by their mask; ``broken_from``: by a step."""
+
+    @property
+    def broken_at(self) -> list[StatePlace]: ...
+
+    @property
+    def broken_from(self) -> list[StatePlace]: ...
+
 
 RunTo = Callable[[int, int], tuple[tuple[Label, ...], State]]
 
@@ -38,7 +47,8 @@ class Violations:
     """``first``: the one that ended the search, or the first of all; an evaluation error before all others.
 
     ``by_name``: the first of each property, as far as the search came. ``places``: the state of each, or the one before
-    its step."""
+    its step. ``invariants``, ``action_invariants``: what is to be looked at; if the search goes on, what is not yet
+    known to be broken."""
 
     def __init__(
         self, system: System, confirmation: Confirmation, run_to: RunTo, only: str | None, *, go_on: bool
@@ -51,15 +61,9 @@ class Violations:
         self.by_name: dict[str, Violation] = {}
         self.places: dict[str, StatePlace] = {}
 
-    def heed(self, workers: Iterable[Worker]) -> None:
-        """Tells the workers what to look at: if the search goes on, what is not yet known to be broken."""
-        for worker in workers:
-            worker.block[Word.INVARIANTS], worker.block[Word.HEEDED] = self.invariants, self.action_invariants
-            worker.block[Word.RETURN_IF_BROKEN] = self.go_on
-
     # ------------------------------------------------------------------------------- a search that goes on
 
-    def note(self, workers: Iterable[Worker]) -> None:
+    def note(self, workers: Sequence[Noting]) -> None:
         """The states at which the workers found something broken, in the level that was just done."""
         found = [(index, i, mask) for i, worker in enumerate(workers) for index, mask in worker.broken_at]
         for index, i, mask in sorted(found):
@@ -68,7 +72,7 @@ class Violations:
         for worker in workers:
             worker.broken_at.clear()
 
-    def note_steps(self, workers: Iterable[Worker]) -> None:
+    def note_steps(self, workers: Sequence[Noting]) -> None:
         """The same of the states from which a step broke something: the first such step was seen, others may break
         others."""
         found = [(index, i, mask) for i, worker in enumerate(workers) for index, mask in worker.broken_from]

@@ -12,7 +12,7 @@ from checker.explicit.search import NotEncodable, Now
 from checker.explicit_search import line
 from checker.question import ask
 from checker.searching import Search
-from checker.verdict import Exit, Stop
+from checker.verdict import Exit
 from spec.load import shipped
 from tests.checker.command_line import MODELS, model_check
 
@@ -40,13 +40,6 @@ def test_time_that_runs_out_is_inconclusive() -> None:
     answer = check(ask(None), "explicit", Search(timeout=1.5))
     assert answer.code is Exit.INCONCLUSIVE
     assert not answer.complete
-
-
-def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("checker.explicit_search.available", lambda: False)
-    with pytest.raises(Stop, match="raftproof\\[native\\]") as stopped:
-        check(ask(None), "explicit")
-    assert stopped.value.code is Exit.USAGE
 
 
 @pytest.mark.parametrize(("options", "distinct", "permutations"), [((), 4484, 2), (("--no-symmetry",), 8960, 1)])

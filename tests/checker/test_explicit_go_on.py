@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("llvmlite")
 
+from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.checkpoint import FILE, CheckpointError
 from checker.explicit.errors import Disagreement
@@ -42,6 +44,7 @@ model m:
     storage = buffered
     max_crashes = 1
 """
+WAYS: tuple[dict[str, Any], ...] = ({"workers": 1}, {"workers": 2}, {"workers": 3}, {"back_end": BackEnd.PYTHON})
 LENGTHS = {"low": 1, "lower": 1, "stays": 1, "grows": 2, "slow": 2, "even": 2}
 
 
@@ -65,10 +68,10 @@ def system(path: Path) -> System:
 
 
 @pytest.mark.parametrize("symmetry", [False, True])
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_each_broken_property_has_a_shortest_run(system: System, workers: int, symmetry: bool) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_each_broken_property_has_a_shortest_run(system: System, way: dict[str, Any], symmetry: bool) -> None:
     expected = reference(Evaluator(system), stop_at_violation=False)
-    found = explore(system, workers=workers, go_on=True, symmetry=symmetry)
+    found = explore(system, go_on=True, symmetry=symmetry, **way)
     lengths = {name: len(violation.labels) for name, violation in found.violations.items()}
     assert lengths == {name: len(violation.labels) for name, violation in expected.violations.items()} == LENGTHS
     assert found.complete
@@ -84,9 +87,10 @@ def test_each_broken_property_has_a_shortest_run(system: System, workers: int, s
 
 
 def test_search_that_does_not_go_on_ends_at_the_first(system: System) -> None:
-    found = explore(system)
-    assert list(found.violations) == [found.violation.property if found.violation else None]
-    assert len(found.levels) == 2
+    for way in WAYS:
+        found = explore(system, **way)
+        assert list(found.violations) == [found.violation.property if found.violation else None]
+        assert len(found.levels) == 2
 
 
 @pytest.mark.parametrize("property_", sorted(LENGTHS))
@@ -102,8 +106,8 @@ def test_failed_evaluation_ends_a_search_that_goes_on(tmp_path: Path) -> None:
     failing = "action invariant fails: forall n in Node: 6 div (2 - n.d) != 100\nmodel m:"
     file.write_text(BROKEN.replace("model m:", failing), encoding="utf-8")
     expected = reference(Evaluator(load_system(file)), stop_at_violation=False)
-    for workers in (1, 2):
-        found = explore(load_system(file), go_on=True, workers=workers)
+    for way in WAYS:
+        found = explore(load_system(file), go_on=True, **way)
         assert found.violation is not None
         assert expected.violation is not None
         assert found.violation.property is None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
 pytest.importorskip("llvmlite")
 
+from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import Compiled, compiled
 from checker.explicit.layout import Capacity
@@ -97,10 +99,10 @@ def test_macro_transitions_of_raft() -> None:
     assert {"election", "rpc", "rpc_crashed", "ask_vote", "write", "answer"} <= seen.keys()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_search_counts_what_the_reference_counts(workers: int) -> None:
+@pytest.mark.parametrize("way", [{"workers": 1}, {"workers": 2}, {"back_end": BackEnd.PYTHON}])
+def test_a_search_counts_what_the_reference_counts(way: dict[str, Any]) -> None:
     system = raft_at_macro_grain("three")
-    found = explore(system, max_steps=3, workers=workers)
+    found = explore(system, max_steps=3, **way)
     expected = explore_by_reference(Evaluator(system), max_steps=3)
     assert (found.levels, found.generated, found.taken, found.cuts) == (
         expected.levels,
@@ -116,6 +118,8 @@ def test_macros_respect_symmetry() -> None:
     system = raft_at_macro_grain("three")
     found = explore(system, max_steps=3, symmetry=True)
     assert str(found.symmetry)
+    python = explore(system, max_steps=3, symmetry=True, back_end=BackEnd.PYTHON)
+    assert (python.levels, python.generated) == (found.levels, found.generated)
     expected = explore_by_reference(Evaluator(system), max_steps=3)
     steps = Steps(compiled(system, found.capacity, symmetry=found.symmetry))
     classes = {steps.canonical(steps.layout.encode(state)) for state in expected.states}

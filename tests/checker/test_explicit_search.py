@@ -12,10 +12,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import compiled
 from checker.explicit.errors import Disagreement
-from checker.explicit.search import Capacity, Explored, Now, Stopped, available, explore
+from checker.explicit.search import Capacity, Explored, Now, Stopped, explore
 from checker.explicit.store import Worker
 from spec.evaluate import Evaluator
 from spec.explore import explore as reference
@@ -27,6 +28,7 @@ from tests.checker.symbolic_systems import kitchen, shipped_system
 from tests.spec.small import nodes
 from tests.spec.test_explore import BOTH, CRASHY, CRASHY_MODEL, ERROR, STOPS
 
+WAYS: tuple[dict[str, Any], ...] = ({"workers": 1}, {"workers": 2}, {"back_end": BackEnd.PYTHON})
 COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue", "depth", "out_degree")
 
 
@@ -47,11 +49,12 @@ def crashy(top: str = "", model: str = CRASHY_MODEL) -> System:
 
 
 def agree(system: System, **options: Any) -> Explored:
-    """Searches with one worker and with two, and by the evaluator; all must find the same."""
+    """Searches with one worker and with two, by Python source and by the evaluator; all must find the same."""
     expected = reference(Evaluator(system), **options)
     one, two = explore(system, **options), explore(system, workers=2, **options)
-    assert counts(one) == counts(two)
-    for found in (one, two):
+    python = explore(system, back_end=BackEnd.PYTHON, **options)
+    assert counts(one) == counts(two) == counts(python)
+    for found in (one, two, python):
         assert lengths(found) == lengths(expected)
         if expected.violation is None:
             assert counts(found) == counts(expected)
@@ -139,12 +142,12 @@ def test_states_of_one_hash_are_kept_apart_and_each_once(hash_: int) -> None:
 
 
 @pytest.mark.parametrize(("mutant", "length"), [("commit-prior-term-by-counting", 6), ("new-leader-auto-commits", 5)])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_mutant_is_killed_by_a_shortest_run(mutant: str, length: int, workers: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_mutant_is_killed_by_a_shortest_run(mutant: str, length: int, way: dict[str, Any]) -> None:
     system = load_system(shipped("raft"), mutant=mutant)
     evaluator = Evaluator(system)
     start, _ = start_state(evaluator)
-    found = explore(system, start=start, max_steps=system.bounds.steps, workers=workers)
+    found = explore(system, start=start, max_steps=system.bounds.steps, **way)
     assert found.violation is not None
     assert found.violation.property in system.expects
     assert len(found.violation.labels) == length
@@ -182,8 +185,9 @@ def test_what_is_cut_is_not_checked() -> None:
 
 def test_violation_that_the_evaluator_does_not_find_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Evaluator, "violated", lambda self, state: [])
-    with pytest.raises(Disagreement, match="does not find"):
-        explore(crashy("invariant no: forall p in Node: not up(p)\n"))
+    for way in WAYS:
+        with pytest.raises(Disagreement, match="does not find"):
+            explore(crashy("invariant no: forall p in Node: not up(p)\n"), **way)
 
 
 # ---------------------------------------------------------------------------------------- errors, deadlock
@@ -219,8 +223,8 @@ def test_state_whose_every_transition_is_cut_is_no_deadlock() -> None:
 
 
 def test_search_ends_when_its_time_is_up_with_what_it_found() -> None:
-    for workers in (1, 2):
-        found = explore(shipped_system("raft", "three"), timeout=0.5, workers=workers)
+    for way in WAYS:
+        found = explore(shipped_system("raft", "three"), timeout=0.5, **way)
         assert found.stopped is Stopped.TIME
         assert not found.complete
         assert found.distinct >= sum(found.levels)
@@ -229,10 +233,10 @@ def test_search_ends_when_its_time_is_up_with_what_it_found() -> None:
 
 def test_progress_is_reported_once_a_second() -> None:
     room = Capacity(pending=8)
-    explore(shipped_system("raft", "three"), max_steps=1, capacity=room)  # compiled: the clock runs also for that
-    for workers in (1, 2):
+    for way in WAYS:
         calls: list[Now] = []
-        explore(shipped_system("raft", "three"), timeout=3.5, progress=calls.append, workers=workers, capacity=room)
+        explore(shipped_system("raft", "three"), max_steps=1, **way, capacity=room)  # the clock runs then, too
+        explore(shipped_system("raft", "three"), timeout=3.5, progress=calls.append, **way, capacity=room)
         assert 1 <= len(calls) <= 4
         assert [call.depth for call in calls] == sorted(call.depth for call in calls)
         assert all(call.distinct > 0 and call.rate >= 0 and call.bytes > 0 for call in calls)
@@ -241,8 +245,8 @@ def test_progress_is_reported_once_a_second() -> None:
 def test_interruption_ends_the_search_with_what_it_found() -> None:
     import _thread
 
-    explore(shipped_system("raft", "three"), max_steps=1)
-    for workers in (1, 2):
+    for way in WAYS:
+        explore(shipped_system("raft", "three"), max_steps=1, **way)
         began = threading.Event()
 
         def interrupt(began: threading.Event = began) -> None:
@@ -255,7 +259,7 @@ def test_interruption_ends_the_search_with_what_it_found() -> None:
         def progress(now: Now, began: threading.Event = began) -> None:
             began.set()
 
-        found = explore(shipped_system("raft", "three"), timeout=60, progress=progress, workers=workers)
+        found = explore(shipped_system("raft", "three"), timeout=60, progress=progress, **way)
         timer.join()
         assert found.stopped is Stopped.INTERRUPTED
         assert found.distinct > 0
@@ -268,10 +272,6 @@ def test_search_stops_when_memory_is_out(monkeypatch: pytest.MonkeyPatch) -> Non
     found = explore(shipped_system("raft", "tiny"))
     assert found.stopped is Stopped.MEMORY
     assert 0 < found.distinct < 3000
-
-
-def test_engine_is_available_where_llvmlite_is() -> None:
-    assert available()
 
 
 def test_second_search_loads_what_the_first_compiled() -> None:

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit import emit_renaming
+from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import CHECKED_VARIABLE, compiled
 from checker.explicit.emit_code import number
@@ -96,8 +97,9 @@ def levels_of_orbits(system: System, steps: int | None) -> list[int]:
 )
 def test_shipped_model_is_counted_up_to_symmetry(spec: str, model: str, steps: int | None) -> None:
     system = shipped_system(spec, model)
-    for workers in (1, 2):
-        found = explore(system, max_steps=steps, workers=workers, symmetry=True)
+    ways: tuple[dict[str, Any], ...] = ({"workers": 1}, {"workers": 2}, {"back_end": BackEnd.PYTHON})
+    for way in ways:
+        found = explore(system, max_steps=steps, symmetry=True, **way)
         assert found.symmetry.permutations > 1
         assert found.levels == levels_of_orbits(system, steps)
 
@@ -364,11 +366,13 @@ FAILS_SOMETIMES = (
 @pytest.mark.parametrize("go", FAILS_SOMETIMES)
 def test_failure_that_only_some_orders_show_is_found_as_early_as_without_symmetry(act: str, go: str) -> None:
     system = of_text(ORDERED.format(act=act, go=go, more=""))
-    plain, alike = (explore(system, symmetry=symmetry) for symmetry in (False, True))
+    plain = explore(system)
     assert plain.violation is not None
-    assert alike.violation is not None
-    assert plain.violation.property is alike.violation.property is None
-    assert len(plain.violation.labels) == len(alike.violation.labels) == 2
+    for back_end in BackEnd:
+        alike = explore(system, symmetry=True, back_end=back_end)
+        assert alike.violation is not None
+        assert plain.violation.property is alike.violation.property is None
+        assert len(plain.violation.labels) == len(alike.violation.labels) == 2
 
 
 @pytest.mark.parametrize("act", SALTS)
@@ -382,19 +386,25 @@ def test_failure_that_only_some_orders_show_is_found_as_early_as_without_symmetr
 )
 def test_failure_of_a_property_that_only_some_orders_show_is_found_too(act: str, more: str) -> None:
     system = of_text(ORDERED.format(act=act, go="require false", more=more))
-    plain, alike = (explore(system, symmetry=symmetry) for symmetry in (False, True))
+    plain = explore(system)
     assert plain.violation is not None
-    assert alike.violation is not None
-    assert plain.violation.property is alike.violation.property is None
-    assert len(plain.violation.labels) == len(alike.violation.labels)
+    for back_end in BackEnd:
+        alike = explore(system, symmetry=True, back_end=back_end)
+        assert alike.violation is not None
+        assert plain.violation.property is alike.violation.property is None
+        assert len(plain.violation.labels) == len(alike.violation.labels)
 
 
 def test_failure_that_the_real_run_does_not_show_is_looked_for_without_symmetry() -> None:
     """The first run to a state that fails has the element first that decides; the evaluator finds nothing wrong."""
     system = of_text(ORDERED.format(act=ALL_BUT_ONE_ZERO, go=FAILS_SOMETIMES[0], more=""))
-    found = explore(system, symmetry=True)
-    assert found.violation is not None
-    assert found.symmetry.refused == ("Node is not permuted: an evaluation fails for some orders of its elements only",)
+    reason = "Node is not permuted: an evaluation fails for some orders of its elements only"
+    refused = []
+    for back_end in BackEnd:
+        found = explore(system, symmetry=True, back_end=back_end)
+        assert found.violation is not None
+        refused.append(found.symmetry.refused)
+    assert refused == [(reason,), (reason,)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from typing import Protocol
 from checker.explicit.compile import compiled
 from checker.explicit.errors import DoesNotFit
 from checker.explicit.layout import Capacity
-from checker.explicit.steps import Fired as StepsFired
+from checker.explicit.source_steps import SourceSteps
+from checker.explicit.stepping import Fired as StepsFired
 from checker.explicit.steps import Steps, Words
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
@@ -93,8 +94,31 @@ class Native:
         return self.steps.broken_by_step(self._before, *self._steps[label])
 
 
+class Python:
+    """The emitted Python source."""
+
+    def __init__(self, system: System) -> None:
+        self.steps = SourceSteps(system)
+
+    def fire(self, state: State) -> Fired:
+        found = self.steps.fire(state)
+        self._before, self._steps = state, dict(found.steps)
+        assert len(self._steps) == len(found.steps), "a label is fired twice"
+        return Fired(self._steps, found.cuts, found.failed)
+
+    def broken(self) -> list[str] | None:
+        return self.steps.broken(self._before)
+
+    def reached(self) -> list[str] | None:
+        return self.steps.reached(self._before)
+
+    def broken_by_step(self, label: Label) -> list[str] | None:
+        return self.steps.broken_by_step(self._before, label, self._steps[label])
+
+
 BACK_ENDS: dict[str, Callable[[System], BackEnd]] = {
     "native": Native,
+    "python": Python,
     "native, checked": lambda system: Native(system, checked=True),
 }
 

@@ -23,9 +23,10 @@ from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.emit_collections import Collections
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.errors import NotEncodable
+from checker.explicit.source_expressions import Expressions as SourceExpressions
 from spec.evaluate import Evaluator
 from spec.state import State
-from spec.system import Operator, System
+from spec.system import Binary, Operator, System
 from tests.checker.symbolic_systems import of_text
 from tests.generated.agreement import BACK_ENDS, BackEnd, Disagreement, Expected, compare, expected
 from tests.generated.census import EXPECTED, Census
@@ -178,7 +179,24 @@ def plant_native(patch: pytest.MonkeyPatch, fault: str) -> None:
             patch.setattr(Collections, "set_operation", never_empty(Collections.set_operation))
 
 
-PLANTS: dict[str, Callable[[pytest.MonkeyPatch, str], None]] = {"native": plant_native, "native, checked": plant_native}
+def plant_python(patch: pytest.MonkeyPatch, fault: str) -> None:
+    right = SourceExpressions._binary
+
+    def binary(self: SourceExpressions, node: Binary) -> str:
+        if fault == "max" and node.operator is Operator.MAX:
+            node = replace(node, operator=Operator.MIN)
+        if fault == "difference" and node.operator is Operator.DIFFERENCE:
+            return self.of(node.left)
+        return right(self, node)
+
+    patch.setattr(SourceExpressions, "_binary", binary)
+
+
+PLANTS: dict[str, Callable[[pytest.MonkeyPatch, str], None]] = {
+    "native": plant_native,
+    "native, checked": plant_native,
+    "python": plant_python,
+}
 
 
 @pytest.mark.parametrize("fault", ["max", "difference"])
