@@ -28,6 +28,19 @@ DEFAULT_STEPS = 8
 SEARCH = Search()
 
 
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """What was asked about fair runs, and found. ``violated``, ``cut``: obligations that a fair run never fulfils,
+    really or only because a bound cut something. ``states``, ``labels``: of the graph, which is without symmetry."""
+
+    properties: tuple[str, ...]
+    violated: tuple[str, ...]
+    cut: tuple[str, ...]
+    states: int
+    labels: int
+    seconds: float
+
+
 @dataclass(slots=True)
 class Checked:
     """``labels``: the violating run from the initial state, whose first ``prefix`` labels are the model's script.
@@ -38,7 +51,8 @@ class Checked:
     ``search_seconds``: without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did
     not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
-    and how many labels it stands for.
+    and how many labels it stands for. ``loop``: of a run that violates liveness, the number of the state to which its
+    end comes back for ever; its last state, if it stays there.
     """
 
     engine: str
@@ -68,6 +82,8 @@ class Checked:
     collision_probability: float | None = None
     grain: Grain = Grain.MICRO
     steps: tuple[tuple[str, int], ...] = ()
+    loop: int | None = None
+    liveness: Liveness | None = None
     seconds: float = 0.0
 
     @property
@@ -89,6 +105,7 @@ GRAVEST = (
     Exit.EVALUATION_ERROR,
     Exit.SAFETY,
     Exit.DEADLOCK,
+    Exit.LIVENESS,
     Exit.INTERRUPTED,
     Exit.INCONCLUSIVE,
     Exit.NOT_REACHED,
@@ -98,9 +115,9 @@ GRAVEST = (
 
 def taken_together(answers: Sequence[Checked]) -> Exit:
     """The code of several engines' answers to one question. Of the violations of the shortest length each may have
-    found another; that one found none, or a longer one, is a disagreement."""
+    found another; that one found none, or a longer one, is a disagreement. Liveness is asked of one engine only."""
     decided = [answer for answer in answers if answer.decided]
-    if len({answer.length for answer in decided}) > 1:
+    if len({None if answer.code is Exit.LIVENESS else answer.length for answer in decided}) > 1:
         return Exit.ENGINES_DISAGREE
     return min((answer.code for answer in answers), key=GRAVEST.index)
 
@@ -118,6 +135,9 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
         from checker.explicit_search import check_explicit
 
         checked = check_explicit(question, replace(search, max_steps=steps))
+    elif any(property_.name == question.only for property_ in question.system.eventually):
+        reason = "an `eventually` is for the explicit and the reference engine"
+        checked = Checked("symbolic", Exit.INCONCLUSIVE, -1, reason=reason)
     else:
         from checker.symbolic_search import check_symbolic
 
@@ -125,6 +145,11 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
         checked = check_symbolic(question, steps, search.timeout, search.scenario)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
+    elif engine != "symbolic":
+        from checker.liveness import check_liveness
+
+        left = None if search.timeout is None else search.timeout - (time.monotonic() - started)
+        check_liveness(question, checked, search.scenario, left)
     checked.seconds = time.monotonic() - started
     return checked
 

@@ -98,6 +98,8 @@ def check(
     search = Search(**how)
     search.refuse_what_an_engine_cannot(engine)
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
+    if any(p.name == only for p in question.system.eventually):
+        search.refuse_liveness(engine)
     make_folder(out_itf)
     words = ["--engine", engine] if engine != "explicit" else []
     reproduce = question.command("check", *words, *search.words())
@@ -147,7 +149,11 @@ def _counterexample(question: Question, checked: Checked, reproduce: str) -> Tra
     meta |= {"property": checked.violated} if checked.violated else {}
     tracer = Tracer(question.evaluator)
     try:
-        return tracer.trace(checked.labels, meta)
+        trace = tracer.trace(checked.labels, meta)
+        if checked.loop is None:
+            return trace
+        # The last state is the one to come back to: what follows it is the state after that.
+        return replace(trace, loop=min(checked.loop + 1, len(checked.labels)))
     except EvaluationError:  # in the last label, which leads nowhere then
         checked.message += f" (in label {len(checked.labels)}, {describe(checked.labels[-1])})"
         return tracer.trace(checked.labels[:-1], {**meta, "problem": checked.message})

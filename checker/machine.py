@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from checker.checking import Checked
+from checker.checking import Checked, Liveness
 from checker.coverage import Matrix
 from checker.flaw import Flaw
 from checker.job import MainJob
@@ -145,6 +145,8 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
         "out_degree": None if out is None else {"min": out.fewest, "average": out.average, "max": out.most},
         "never_taken": checked.never_taken,
         "unreached": checked.unreached,
+        "loop": checked.loop,
+        "liveness": None if checked.liveness is None else _liveness(checked.liveness),
         "symmetry": {
             "sets": [sort.name for sort in checked.symmetry.sets],
             "permutations": checked.symmetry.permutations,
@@ -165,6 +167,17 @@ def _verdict(checked: Checked, name: str) -> dict[str, Any]:
         return {"verdict": "violated", "length": len(checked.violations[name].labels)}
     complete = checked.complete and checked.grain is Grain.MICRO
     return {"verdict": "holds" if complete else "no violation found", "length": None}
+
+
+def _liveness(liveness: Liveness) -> dict[str, Any]:
+    return {
+        "properties": liveness.properties,
+        "violated": liveness.violated,
+        "cut_by_the_bound": liveness.cut,
+        "states": liveness.states,
+        "labels": liveness.labels,
+        "seconds": round(liveness.seconds, 3),
+    }
 
 
 def _replays(replays: Replays) -> dict[str, Any]:

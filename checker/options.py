@@ -48,7 +48,7 @@ question_options = _all_of(
         help="Override a constant or a bound of the model; may be repeated.",
     ),
     click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec)."),
-    click.option("--property", "only", metavar="NAME", help="Check only this invariant."),
+    click.option("--property", "only", metavar="NAME", help="Check only this property."),
 )
 """What every command about a spec takes."""
 

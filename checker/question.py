@@ -92,8 +92,9 @@ def ask(
     evaluator = Evaluator(system)
     if only is not None:
         known = [p.name for p in (*system.invariants, *system.action_invariants)]
+        known += [p.name for p in system.eventually]
         if only not in known:
-            raise Stop(Exit.USAGE, f"no invariant named {only} in {path}; there are: {', '.join(known) or 'none'}")
+            raise Stop(Exit.USAGE, f"no property named {only} in {path}; there are: {', '.join(known) or 'none'}")
     words = [] if spec is None else [spec]
     words += ["--model", system.model] if model is not None else []
     words += ["--mutant", mutant] if mutant is not None else []

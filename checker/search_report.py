@@ -7,7 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from checker.checking import Checked
+from checker.checking import Checked, Liveness
 from checker.question import Question
 from checker.report import cuts_text, print_trace, style, title
 from checker.verdict import Exit
@@ -25,6 +25,8 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
         console.print(_steps_text(checked), highlight=False, soft_wrap=True)
     for line in count_lines(checked):
         console.print(line, highlight=False, soft_wrap=True)
+    if checked.liveness is not None:
+        print_liveness(console, checked.liveness)
     console.print(Text(verdict_of_check(question, checked), style=style(checked.code)), soft_wrap=True)
     if trace is not None:
         console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)
@@ -65,11 +67,28 @@ def count_lines(checked: Checked) -> list[str]:
     return lines
 
 
+def print_liveness(console: Console, liveness: Liveness) -> None:
+    asked = ", ".join(liveness.properties)
+    graph = f"graph of {liveness.states:,} states and {liveness.labels:,} labels, without symmetry"
+    console.print(f"liveness: {asked}; {graph}; {liveness.seconds:.1f} s", highlight=False, soft_wrap=True)
+    for obligation in liveness.violated:
+        console.print(Text(f"  VIOLATED: {obligation}", style="bold red"))
+    for obligation in liveness.cut:
+        text = f"  cut by the bound: {obligation}: a run that never fulfils it meets a bound; raise it and check again"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
 def verdict_of_check(question: Question, checked: Checked) -> str:
     """One honest line; never "verified" for a bounded search."""
     what = f"invariant {question.only}" if question.only else "any invariant"
+    live = checked.liveness
+    if live is not None:
+        what = " or ".join(live.properties if question.only else (what, *live.properties))
+        what += " (but runs of it are cut by the bound)" if live.cut else ""
     if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
         what += " (`sometimes` is for the explicit and the reference engine)"
+    if question.system.checks and question.only is None and checked.engine == "symbolic":
+        what += " (`eventually` is for the explicit and the reference engine)"
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
     step = "label" if checked.grain is Grain.MICRO else "macro step"
     labels = f"{checked.depth} {step}{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"
@@ -87,6 +106,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
             return f"Evaluation error: {checked.message}; none is earlier: {within}; {time}"
         case Exit.SAFETY | Exit.DEADLOCK:
             return f"Counterexample: {checked.message}; none is shorter: {within}; {time}"
+        case Exit.LIVENESS:
+            return f"Counterexample: {checked.message}; {within}, search complete within these bounds; {time}"
         case Exit.NOT_REACHED:
             return f"Never reached, search complete: {', '.join(checked.unreached)}; {within}; {time}"
         case Exit.HOLDS if checked.complete:

@@ -78,5 +78,13 @@ class Search:
             raise Stop(Exit.USAGE, "--recover goes on with as many workers as the search had: leave out --workers")
 
 
+    def refuse_liveness(self, engine: str) -> None:
+        """Raises Stop where a question about infinite runs would get no answer."""
+        if engine not in EXHAUSTIVE:
+            raise _needs("an `eventually`", "explicit or reference", engine)
+        if self.grain is Grain.MACRO:
+            raise Stop(Exit.USAGE, "an `eventually` needs --grain micro: fairness is about single labels")
+
+
 def _needs(option: str, engines: str, engine: str) -> Stop:
     return Stop(Exit.USAGE, f"{option} needs --engine {engines}; found: --engine {engine}")

@@ -117,7 +117,8 @@ class Evaluator:
 
     def transitions(self, state: State) -> list[tuple[Label, State]]:
         """Every enabled label and its successor, in the fixed order of labels; cut ones are counted in ``tally``. At
-        the macro grain: the macros', then the labels of what no macro has as a step."""
+        the macro grain: the macros', then the labels of what no macro has as a step. What the model forbids is not
+        among them; :meth:`successor` takes it all the same, for scripts do."""
         found = [] if self.macros is None else list(self.macros.transitions(state))
         for label in (label for name in self._alone for label in self.candidates_of(state, name)):
             try:

@@ -25,15 +25,17 @@ def coarsened(system: System) -> System:
 
 
 def alone(system: System) -> tuple[str, ...]:
-    """The rules and system actions that are labels of their own at this grain: the steps of macros are not."""
+    """The rules and system actions that are labels of their own at this grain: the steps of macros are not, nor is
+    what the model forbids."""
     steps = {step.rule for macro in system.macros for step in macro.steps} if system.grain is Grain.MACRO else set()
     names = dict.fromkeys(rule.name for rule in system.rules)
+    steps |= set(system.forbidden)
     return tuple(name for name in (*names, "flush", "crash", "restart", "drop", "duplicate") if name not in steps)
 
 
 def step_names(system: System) -> tuple[str, ...]:
     """What a step of a run can be called at this grain, apart from the system actions."""
-    rules = tuple(dict.fromkeys(rule.name for rule in system.rules))
+    rules = tuple(dict.fromkeys(rule.name for rule in system.rules if rule.name not in system.forbidden))
     if system.grain is Grain.MICRO:
         return rules
     single = alone(system)

@@ -28,7 +28,8 @@ from spec.system import (
 )
 from spec.type_environment import Environment
 from spec.type_initial import constant_int, variable_with_initial
-from spec.type_macros import macro
+from spec.type_liveness import Liveness
+from spec.type_macros import macro as lowered_macro
 from spec.type_models import Binding, bind
 from spec.type_report import Report, did_you_mean, listed
 from spec.type_scenarios import Patterns
@@ -75,6 +76,9 @@ class _Lowering:
         self.check_unused()
         patterns = Patterns(self.environment, rules, self.binding.bounds)
         scenarios = patterns.scenarios()
+        liveness = Liveness(self.environment)
+        forbidden = liveness.forbidden(self.model)
+        macros = [lowered_macro(patterns, node) for node in self.declarations.macros.values()]
         track = self.track()
         system = System(
             spec=self.declarations.spec,
@@ -99,9 +103,12 @@ class _Lowering:
             converged=next((p.expr for p in self.properties("converged", PROPERTY)), None),
             scenarios=scenarios,
             completions=tuple(patterns.completion(node) for node in self.declarations.completions.values()),
-            macros=tuple(macro(patterns, node) for node in self.declarations.macros.values()),
+            macros=tuple(macro for macro in macros if not any(step.rule in forbidden for step in macro.steps)),
             enumerations=self.enumerations(scenarios, patterns.notes),
             expects=() if mutant is None else mutant.expects,
+            eventually=liveness.properties(),
+            checks=liveness.checks(self.model),
+            forbidden=forbidden,
             start=self.start(scenarios, patterns.notes),
         )
         system.notes.update(patterns.notes)

@@ -8,6 +8,7 @@ from typing import Any
 from spec.syntax import (
     AtBlock,
     Declaration,
+    EventuallyDeclaration,
     FunctionDeclaration,
     MutantDeclaration,
     ProcessDeclaration,
@@ -71,7 +72,7 @@ def _check_known(base: tuple[Declaration, ...], mutant: MutantDeclaration, repor
         elif len(found) > 1:
             message = f"`{variable.name}` is a variable of {' and of '.join(found)}; which one is meant is not clear"
             report.error("S517", variable.place, message, "rename one of them in the spec")
-    properties = [d.name for d in base if isinstance(d, PropertyDeclaration)]
+    properties = [d.name for d in base if isinstance(d, PropertyDeclaration | EventuallyDeclaration)]
     for broken in mutant.breaks:
         if broken.name not in properties:
             message = f"there is no property `{broken.name}` to break"

@@ -35,6 +35,10 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
             return (property_(str(kind.children[0]), name, stated, building),)
         case "action_invariant", [name, stated]:
             return (property_("action invariant", name, stated, building),)
+        case "fair", _:
+            return (fair(node, building),)
+        case "eventually", _:
+            return (eventually(node, building),)
         case "converged", [word, stated]:
             return (property_("converged", word, stated, building),)
         case "variable", _:
@@ -72,6 +76,33 @@ def parameters(node: Node | None, building: Building) -> tuple[syntax.FieldDecla
 
 def property_(kind: str, name: Token, stated: Node, building: Building) -> syntax.PropertyDeclaration:
     return syntax.PropertyDeclaration(kind, str(name), expression(stated, building), building.place(name))
+
+
+def named(node: Node | None, building: Building) -> tuple[tuple[str, Place], ...]:
+    """Names with their places; none where there is no list."""
+    return () if node is None else tuple((str(name), building.place(name)) for name in parts(node))
+
+
+def fair(node: Node, building: Building) -> syntax.FairDeclaration:
+    name, *lines = parts(node)
+    found: dict[str, list[tuple[str, Place]]] = {"weak": [], "strong": []}
+    for line in lines:
+        strength, rules = parts(line)
+        found[str(strength.children[0])] += named(rules, building)
+    return syntax.FairDeclaration(str(name), tuple(found["weak"]), tuple(found["strong"]), building.place(name))
+
+
+def eventually(node: Node, building: Building) -> syntax.EventuallyDeclaration:
+    name, given, under, first, second = parts(node)
+    trigger, goal = (None, first) if second is None else (first, second)
+    return syntax.EventuallyDeclaration(
+        str(name),
+        parameters(given, building),
+        named(under, building),
+        None if trigger is None else expression(trigger, building),
+        expression(goal, building),
+        building.place(name),
+    )
 
 
 def variable(node: Node, building: Building) -> syntax.VariableDeclaration:
@@ -186,6 +217,8 @@ def macro(node: Node, building: Building) -> syntax.MacroDeclaration:
 def model(node: Node, building: Building) -> syntax.ModelDeclaration:
     name, *lines = parts(node)
     settings, enumerations, constraints = [], [], []
+    checks: list[tuple[str, Place]] = []
+    forbidden: list[tuple[str, Place]] = []
     for line in lines:
         match line.data, parts(line):
             case "setting", [setting, value]:
@@ -195,8 +228,18 @@ def model(node: Node, building: Building) -> syntax.ModelDeclaration:
                 enumerations.append(syntax.EnumerateSetting(str(of), int(depth), int(window), place))
             case "constraint", [label, stated]:
                 constraints.append(property_("constraint", label, stated, building))
+            case "check", [names]:
+                checks += named(names, building)
+            case "forbid", [names]:
+                forbidden += named(names, building)
     return syntax.ModelDeclaration(
-        str(name), tuple(settings), tuple(enumerations), tuple(constraints), building.place(name)
+        str(name),
+        tuple(settings),
+        tuple(enumerations),
+        tuple(constraints),
+        building.place(name),
+        tuple(checks),
+        tuple(forbidden),
     )
 
 

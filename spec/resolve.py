@@ -11,6 +11,8 @@ from spec.syntax import (
     ConstDeclaration,
     Declaration,
     EnumDeclaration,
+    EventuallyDeclaration,
+    FairDeclaration,
     FieldDeclaration,
     FlushDeclaration,
     FunctionDeclaration,
@@ -78,6 +80,8 @@ class Declarations:
     flushes: dict[str, FlushDeclaration] = field(default_factory=dict)  # by kind
     network: NetworkDeclaration | None = None
     properties: dict[tuple[str, str], PropertyDeclaration] = field(default_factory=dict)  # (kind, name)
+    fairness: dict[str, FairDeclaration] = field(default_factory=dict)
+    eventually: dict[str, EventuallyDeclaration] = field(default_factory=dict)
     track: TrackDeclaration | None = None
     scenarios: dict[str, ScenarioDeclaration] = field(default_factory=dict)
     completions: dict[str, CompletionDeclaration] = field(default_factory=dict)
@@ -168,6 +172,13 @@ class _Resolver:
                 space = kind if kind in ("window", "actor", "outcome", "converged") else "property"
                 if self.fresh(space, name, declaration.place):
                     found.properties[kind, name] = declaration
+            case FairDeclaration(name=name):
+                if self.fresh("fair", name, declaration.place):
+                    found.fairness[name] = declaration
+            case EventuallyDeclaration(name=name, parameters=parameters):
+                self.distinct(parameters, ("self",))
+                if self.fresh("property", name, declaration.place):
+                    found.eventually[name] = declaration
             case TrackDeclaration():
                 if self.fresh("track", "track", declaration.place):
                     found.track = declaration

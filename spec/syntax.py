@@ -449,6 +449,28 @@ class PropertyDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
+class FairDeclaration:
+    """``fair NAME:`` with lines ``weak RULE, …`` and ``strong RULE, …``, each rule with its place."""
+
+    name: str
+    weak: tuple[tuple[str, Place], ...]
+    strong: tuple[tuple[str, Place], ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class EventuallyDeclaration:
+    """``eventually NAME(parameters) under FAIR, …: goal``, or ``…: trigger leads to goal``."""
+
+    name: str
+    parameters: tuple[FieldDeclaration, ...]
+    under: tuple[tuple[str, Place], ...]
+    trigger: Expression | None
+    goal: Expression
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class TrackDeclaration:
     name: str
     type: TypeExpression
@@ -531,11 +553,16 @@ class EnumerateSetting:
 
 @dataclass(frozen=True, slots=True)
 class ModelDeclaration:
+    """``checks``: the `eventually` properties that it asks for. ``forbidden``: rules that no run takes once it has
+    started."""
+
     name: str
     settings: tuple[Setting, ...]
     enumerations: tuple[EnumerateSetting, ...]
     constraints: tuple[PropertyDeclaration, ...]
     place: Place
+    checks: tuple[tuple[str, Place], ...] = ()
+    forbidden: tuple[tuple[str, Place], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,6 +612,8 @@ Declaration: TypeAlias = (
     | FlushDeclaration
     | ProcessDeclaration
     | PropertyDeclaration
+    | FairDeclaration
+    | EventuallyDeclaration
     | TrackDeclaration
     | ScenarioDeclaration
     | CompletionDeclaration

@@ -547,6 +547,21 @@ class Property:
 
 
 @dataclass(frozen=True, slots=True)
+class Eventually:
+    """In each fair run, for each combination of the parameters' values: ``goal`` holds at some time (``trigger``
+    ``None``); or, whenever ``trigger`` holds, ``goal`` holds then or later. ``weak``, ``strong``: the rules and system
+    actions that fairness is assumed of, no rule in both. What a run is, and what is fair, says ``liveness.py``."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    trigger: Expr | None
+    goal: Expr
+    weak: tuple[str, ...]
+    strong: tuple[str, ...]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """What a crash-window matrix is about: every value of ``sort``, bound to ``name`` in windows, actors and outcomes.
     In actors ``crashed`` is bound too: the process that crashes."""
@@ -672,6 +687,9 @@ class System:
     grain: Grain = Grain.MICRO
     enumerations: tuple[Enumeration, ...] = ()
     expects: tuple[str, ...] = ()  # the properties that the mutant is declared to break
+    eventually: tuple[Eventually, ...] = ()
+    checks: tuple[str, ...] = ()  # those of them that the model asks for
+    forbidden: tuple[str, ...] = ()  # rules, and restart, that only a script may take: a search finds them not enabled
     start: str | None = None  # the scenario whose script is the run's prefix; None: the initial state
     notes: dict[str, str] = field(default_factory=dict, hash=False, compare=False)
 

@@ -36,14 +36,16 @@ IDLE = Kind("", None, False, False)
 def label_kinds(shape: Shape) -> tuple[Kind, ...]:
     """Every kind of label that the system has, in the evaluator's order."""
     system = shape.system
-    kinds = [Kind(r.name, r, r.kind is not None, r.message is not None) for r in system.rules]
+    rules = [r for r in system.rules if r.name not in system.forbidden]
+    kinds = [Kind(r.name, r, r.kind is not None, r.message is not None) for r in rules]
     buffered = system.storage is StorageMode.BUFFERED
     if buffered and any(kind.has_storage for kind in system.kinds):
         kinds.append(Kind("flush", None, True, False))
     if any(kind.crashes for kind in system.kinds):
         if system.bounds.crashes > 0:
             kinds.append(Kind("crash", None, True, False, uses_keep=buffered))
-        kinds.append(Kind("restart", None, True, False))
+        if "restart" not in system.forbidden:
+            kinds.append(Kind("restart", None, True, False))
     if system.messages and system.network.loss:
         kinds.append(Kind("drop", None, False, True))
     if system.messages and system.network.duplication:

@@ -153,7 +153,7 @@ def test_every_command_about_a_spec_refuses_one_with_errors() -> None:
     [
         (["--model", "hgih"], ["there is no model `hgih`", "low, high", "did you mean `high`?"]),
         (["--mutant", "fly"], ["there is no mutant `fly`", "the mutants are none"]),
-        (["--property", "below_ten"], ["no invariant named below_ten", "below_four, below_nine"]),
+        (["--property", "below_ten"], ["no property named below_ten", "below_four, below_nine"]),
         (["--scenario", "flown"], ["no scenario named flown", "climbed"]),
         (["--set", "tip=3"], ["`tip` is no constant and no setting", "the constants are top", "did you mean `top`?"]),
         (["--set", "colour=3"], ["the constants are top", "the settings are storage", "max_crashes"]),
