@@ -15,12 +15,15 @@ import click
 from click.core import ParameterSource
 
 from checker.options import (
+    agree_options,
     enumeration_options,
+    json_option,
     mutant_options,
     output_options,
     question_options,
     search_options,
     target_option,
+    timeout_option,
     workers_option,
 )
 from checker.verdict import MEANING, Exit, Stop
@@ -110,6 +113,21 @@ def mutants(**options: Any) -> None:
     from checker import commands
 
     commands.mutants(**options)
+
+
+@cli.command()
+@click.argument("spec", required=False)
+@agree_options
+@timeout_option
+@json_option
+def agree(**options: Any) -> None:
+    """Compare the engines: states by depth, shortest violation, crash states, interleavings; any difference is shown.
+
+    Without SPEC: every shipped model that declares a bound (`agree depth N window K`).
+    """
+    from checker import commands
+
+    commands.agree(**options)
 
 
 @cli.command()

@@ -339,4 +339,21 @@ def scenario_trace(question: Question, name: str) -> Trace:
     return Tracer(question.evaluator).trace(labels, {"scenario": name})
 
 
-__all__: list[Any] = ["TraceError", "check", "enumerate_", "main", "replay", "scenario_trace", "show"]
+def agree(
+    spec: str | None,
+    models: tuple[str, ...],
+    settings: tuple[str, ...],
+    mutant: str | None,
+    only: str | None,
+    depth: int | None,
+    window: int | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """``model-check agree``."""
+    from checker.agree_command import agree as compare  # imports z3 and llvmlite
+
+    compare(spec, models, settings_of(settings), mutant, only, depth, window, timeout, as_json, console())
+
+
+__all__: list[Any] = ["TraceError", "agree", "check", "enumerate_", "main", "replay", "scenario_trace", "show"]

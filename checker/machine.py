@@ -25,7 +25,7 @@ from traces.values import thaw
 
 
 def checked_json(question: Question, answers: list[Checked], code: Exit, trace: Trace | None, reproduce: str) -> str:
-    return _dumps(
+    return as_text(
         {
             **_question(question),
             "answers": [_checked(answer, question.properties) for answer in answers],
@@ -38,7 +38,7 @@ def checked_json(question: Question, answers: list[Checked], code: Exit, trace: 
 
 def job_json(job: MainJob) -> str:
     held = job.held
-    return _dumps(
+    return as_text(
         {
             **_question(job.question),
             "engine": job.engine,
@@ -78,11 +78,11 @@ def job_json(job: MainJob) -> str:
 
 def replay_json(replays: Replays, reproduce: str) -> str:
     """``reproduce``: the command for the divergence, empty where there is none."""
-    return _dumps({**_replays(replays), "reproduce": reproduce or None})
+    return as_text({**_replays(replays), "reproduce": reproduce or None})
 
 
 def mutants_json(kills: Kills, reproduce: str) -> str:
-    return _dumps(
+    return as_text(
         {
             "spec": kills.spec,
             "claims": [
@@ -103,7 +103,8 @@ def mutants_json(kills: Kills, reproduce: str) -> str:
     )
 
 
-def _dumps(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """JSON, indented."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 

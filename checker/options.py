@@ -38,22 +38,30 @@ def _all_of(*options: Option) -> Callable[[Command], Command]:
     return decorate
 
 
+set_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Override a constant or a bound of the model; may be repeated.",
+)
+
+mutant_option = click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec).")
+
+property_option = click.option("--property", "only", metavar="NAME", help="Check only this property.")
+
 question_options = _all_of(
     click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
-    click.option(
-        "--set",
-        "settings",
-        metavar="NAME=VALUE",
-        multiple=True,
-        help="Override a constant or a bound of the model; may be repeated.",
-    ),
-    click.option("--mutant", metavar="ID", help="Plant this known bug (a mutant block of the spec)."),
-    click.option("--property", "only", metavar="NAME", help="Check only this property."),
+    set_option,
+    mutant_option,
+    property_option,
 )
 """What every command about a spec takes."""
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
 output_options = _all_of(
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+    json_option,
     click.option("--out-itf", metavar="DIR", type=click.Path(path_type=Path), help="Write traces into this folder."),
 )
 
@@ -165,6 +173,22 @@ mutant_options = _all_of(
     click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the table as Markdown, too."),
 )
 """How mutants are tried."""
+
+agree_options = _all_of(
+    click.option(
+        "--model",
+        "models",
+        metavar="NAME",
+        multiple=True,
+        help="A model to compare on; may be repeated (default: those that declare a bound, or the file's first).",
+    ),
+    set_option,
+    mutant_option,
+    property_option,
+    click.option("--depth", metavar="N", type=click.IntRange(min=1), help="All that lies within runs of N labels."),
+    click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of a crash."),
+)
+"""What ``agree`` compares."""
 
 workers_option = click.option(
     "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."

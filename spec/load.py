@@ -114,6 +114,11 @@ def shipped(name: str) -> Path:
     return Path(str(files("spec").joinpath("models", f"{name}.spec")))
 
 
+def shipped_specs() -> list[Path]:
+    """The paths of all specs that come with the package."""
+    return sorted(shipped("raft").parent.glob("*.spec"))
+
+
 @lru_cache(maxsize=64)
 def check_text(text: str, file: str) -> tuple[Diagnostic, ...]:
     """All that is wrong with a file under each of its models and mutants, in source order."""

@@ -9,6 +9,7 @@ from spec.effects import check_paths
 from spec.resolve import Declarations, RuleEntry
 from spec.syntax import ActionDeclaration, Body, HandlerDeclaration, ModelDeclaration, PropertyDeclaration, Setting
 from spec.system import (
+    Agreement,
     Block,
     Enumeration,
     Expr,
@@ -105,6 +106,7 @@ class _Lowering:
             completions=tuple(patterns.completion(node) for node in self.declarations.completions.values()),
             macros=tuple(macro for macro in macros if not any(step.rule in forbidden for step in macro.steps)),
             enumerations=self.enumerations(scenarios, patterns.notes),
+            agreement=self.agreement(),
             expects=() if mutant is None else mutant.expects,
             eventually=liveness.properties(),
             checks=liveness.checks(self.model),
@@ -264,6 +266,17 @@ class _Lowering:
             if self.scenario_known(node.scenario, scenarios, notes, "enumerate", node.place):
                 found.append(Enumeration(node.scenario, node.depth, node.window))
         return tuple(found)
+
+    def agreement(self) -> Agreement | None:
+        first = None
+        for node in self.model.agreements:
+            if first is not None:
+                self.report.error("S512", node.place, "`agree` is set twice", "remove one of them")
+            first = first or Agreement(node.depth, node.window)
+            if node.depth < first.least_depth:
+                message = f"in {node.depth} labels no interleaving of 2 × {node.window} + 1 fits"
+                self.report.error("S518", node.place, message, "a depth of twice the window and one, or more")
+        return first
 
     def start(self, scenarios: tuple[Scenario, ...], notes: dict[str, str]) -> str | None:
         setting = self.binding.start

@@ -216,7 +216,7 @@ def macro(node: Node, building: Building) -> syntax.MacroDeclaration:
 
 def model(node: Node, building: Building) -> syntax.ModelDeclaration:
     name, *lines = parts(node)
-    settings, enumerations, constraints = [], [], []
+    settings, enumerations, agreements, constraints = [], [], [], []
     checks: list[tuple[str, Place]] = []
     forbidden: list[tuple[str, Place]] = []
     for line in lines:
@@ -226,6 +226,8 @@ def model(node: Node, building: Building) -> syntax.ModelDeclaration:
             case "enumerate", [of, depth, window]:
                 place = building.place(line)
                 enumerations.append(syntax.EnumerateSetting(str(of), int(depth), int(window), place))
+            case "agree", [depth, window]:
+                agreements.append(syntax.AgreeSetting(int(depth), int(window), building.place(line)))
             case "constraint", [label, stated]:
                 constraints.append(property_("constraint", label, stated, building))
             case "check", [names]:
@@ -240,6 +242,7 @@ def model(node: Node, building: Building) -> syntax.ModelDeclaration:
         building.place(name),
         tuple(checks),
         tuple(forbidden),
+        tuple(agreements),
     )
 
 

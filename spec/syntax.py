@@ -552,6 +552,15 @@ class EnumerateSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class AgreeSetting:
+    """``agree depth D window K``."""
+
+    depth: int
+    window: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDeclaration:
     """``checks``: the `eventually` properties that it asks for. ``forbidden``: rules that no run takes once it has
     started."""
@@ -563,6 +572,7 @@ class ModelDeclaration:
     place: Place
     checks: tuple[tuple[str, Place], ...] = ()
     forbidden: tuple[tuple[str, Place], ...] = ()
+    agreements: tuple[AgreeSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -658,6 +658,20 @@ class Enumeration:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """A model's bound for comparing engines: the states of at most ``depth`` labels, and the crash states and
+    interleavings of ``2 * window + 1`` labels that lie within runs of so many."""
+
+    depth: int
+    window: int
+
+    @property
+    def least_depth(self) -> int:
+        """That one interleaving needs."""
+        return 2 * self.window + 1
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """A spec under one model (and, maybe, one mutant)."""
 
@@ -686,6 +700,7 @@ class System:
     macros: tuple[Macro, ...] = ()
     grain: Grain = Grain.MICRO
     enumerations: tuple[Enumeration, ...] = ()
+    agreement: Agreement | None = None
     expects: tuple[str, ...] = ()  # the properties that the mutant is declared to break
     eventually: tuple[Eventually, ...] = ()
     checks: tuple[str, ...] = ()  # those of them that the model asks for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
@@ -11,7 +11,7 @@ from checker.explicit.disk import Disk
 from checker.explicit.emit_search import Returned, Word, batch_room
 from checker.explicit.emit_statements import CAPACITIES
 from checker.explicit.emit_transitions import COUNTERS
-from checker.explicit.errors import DoesNotFit
+from checker.explicit.errors import Disagreement, DoesNotFit
 from checker.explicit.search import UNLIMITED, Clock, Explored, Now, Room
 from checker.explicit.steps import Steps
 from checker.explicit.store import Worker
@@ -70,6 +70,21 @@ class Levels:
     @property
     def current(self) -> int:
         return sum(worker.count - start for worker, start in zip(self.workers, self.starts, strict=True))
+
+    def states(self) -> Iterator[tuple[State, State | None]]:
+        """The states of the level, each with the one that it was found from; not of fingerprints."""
+        for worker, start in zip(self.workers, self.starts, strict=True):
+            for index in range(start, worker.count):
+                parent = worker.parent(index)
+                yield self._decoded(worker, index), None if parent is None else self._numbered(parent)
+
+    def _numbered(self, number: int) -> State:
+        return self._decoded(self.workers[number % len(self.workers)], number // len(self.workers))
+
+    def _decoded(self, worker: Worker, index: int) -> State:
+        words = worker.state(index)
+        assert words is not None
+        return self.code.layout.decode(words)
 
     # -------------------------------------------------------------------------------------- one level
 
@@ -249,7 +264,8 @@ class Levels:
             self.deadlock = first
             self.found.deadlock, state = self._run_to(*first)
             self.evaluator.tally.cuts = {}
-            assert not self.evaluator.transitions(state), "the evaluator finds a label where the search found none"
+            if self.evaluator.transitions(state):
+                raise Disagreement("the evaluator finds a label where the search found none")
 
     def sum_up(self) -> None:
         """Fills in the counts."""

@@ -8,7 +8,7 @@ they do not depend on the number of workers either, because a level is finished 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -83,6 +83,9 @@ class Now:
 
 Progress = Callable[[Now], None]
 
+Watch = Callable[[Iterable[tuple[State, State | None]]], None]
+"""Called with the states of each level when all of it is known, each with the state that it was found from."""
+
 
 @dataclass(slots=True)
 class Explored:
@@ -150,13 +153,15 @@ def explore(
     stop_at_deadlock: bool = False,
     go_on: bool = False,
     back_end: BackEnd | None = None,
+    watch: Watch | None = None,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
     seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
     and where the search leaves checkpoints. ``fingerprints``: states are told apart by their hashes. ``symmetry``: of
     states that are alike but for a permutation of symmetric sets only one is stored, so far as the system allows it.
-    ``go_on``: a violation does not end the search; the first of each property is kept. ``back_end``: by default the one
-    that the environment asks for, or the faster one that there is.
+    ``go_on``: a violation does not end the search; the first of each property is kept. ``watch`` sees the states, of a
+    search that has to begin again from the first level on again. ``back_end``: by default the one that the environment
+    asks for, or the faster one that there is.
 
     KeyboardInterrupt ends the search with what it has found so far. Raises NotEncodable for a spec that this engine
     cannot compile, Disagreement if the evaluator does not confirm what was found, TooLittleMemory, CheckpointError,
@@ -164,8 +169,8 @@ def explore(
     if (back_end or choose().back_end) is BackEnd.PYTHON:
         from checker.explicit.source_search import explore_source
 
-        if room != UNLIMITED or fingerprints:
-            raise NeedsNative(f"a memory budget, checkpoints and fingerprints need native code: {INSTALL}")
+        if room != UNLIMITED or fingerprints or watch is not None:
+            raise NeedsNative(f"a memory budget, checkpoints, fingerprints and a watch need native code: {INSTALL}")
         first = Evaluator(system).initial_states()[0] if start is None else start
         return explore_source(
             system,
@@ -200,7 +205,7 @@ def explore(
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only, first, room, go_on=go_on)
-                found = _searched(levels, max_steps, saved, stop_at_deadlock)
+                found = _searched(levels, max_steps, saved, stop_at_deadlock, watch)
         except OrderMatters:
             if not alike:
                 raise
@@ -221,7 +226,9 @@ def explore(
         return found
 
 
-def _searched(levels: Levels, max_steps: int | None, saved: Saved | None, stop_at_deadlock: bool) -> Explored:
+def _searched(
+    levels: Levels, max_steps: int | None, saved: Saved | None, stop_at_deadlock: bool, watch: Watch | None
+) -> Explored:
     began = time.monotonic()
     found = levels.found
     try:
@@ -231,6 +238,8 @@ def _searched(levels: Levels, max_steps: int | None, saved: Saved | None, stop_a
             levels.disk.take_up(saved)
         while levels.current:
             found.levels.append(levels.current)
+            if watch is not None:
+                watch(levels.states())
             if levels.check():
                 break
             if max_steps is not None and len(found.levels) > max_steps:

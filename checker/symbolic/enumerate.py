@@ -57,13 +57,16 @@ def reachable_states(
     *,
     timeout: float | None = None,
     progress: Progress | None = None,
+    images: Images | None = None,
+    into: Reachable | None = None,
 ) -> Reachable:
     """The states reachable from ``start`` (default: the initial state) in at most ``max_depth`` labels.
 
-    Raises EvaluationError where a transition has no meaning. Time running out and Ctrl-C leave what was found.
+    Raises EvaluationError where a transition has no meaning: ``into`` has what was found by then. Time running out and
+    Ctrl-C leave it too. ``images``: what is known of the system's transitions already, with the deadline.
     """
-    images = Images(system, Deadline(timeout))
-    found = Reachable()
+    images = Images(system, Deadline(timeout)) if images is None else images
+    found = Reachable() if into is None else into
     try:
         for depth, _ in enumerate(_levels(images, _start(images, start), found)):
             if progress is not None:
@@ -130,12 +133,13 @@ def crash_states(
     *,
     timeout: float | None = None,
     progress: Progress | None = None,
+    images: Images | None = None,
 ) -> CrashStates:
     """Every crash state whose σ is reachable from ``start`` in at most ``depth`` labels.
 
     Time running out and Ctrl-C leave what was found.
     """
-    images = Images(system, Deadline(timeout))
+    images = Images(system, Deadline(timeout)) if images is None else images
     result, reached = CrashStates(), Reachable()
     situations = Situations(images)
     try:
@@ -198,9 +202,10 @@ class Interleavings:
         *,
         timeout: float | None = None,
         progress: Progress | None = None,
+        images: Images | None = None,
     ) -> None:
         assert 0 <= window <= depth
-        self.images = Images(system, Deadline(timeout))
+        self.images = Images(system, Deadline(timeout)) if images is None else images
         self.start = _start(self.images, start)
         self.depth, self.window = depth, window
         self.progress = progress
@@ -258,10 +263,11 @@ def interleavings(
     *,
     timeout: float | None = None,
     progress: Progress | None = None,
+    images: Images | None = None,
 ) -> Interleavings:
     """Every sequence of 2·window+1 labels with a crash in the middle, from each distinct state reachable from
     ``start`` in at most depth−window labels."""
-    return Interleavings(system, start, depth, window, timeout=timeout, progress=progress)
+    return Interleavings(system, start, depth, window, timeout=timeout, progress=progress, images=images)
 
 
 __all__ = ["CrashStates", "Interleaving", "Reachable", "crash_states", "interleavings", "reachable_states"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spec.state import Label
+from spec.state import Label, State
 
 
 class SymbolicError(Exception):
@@ -14,6 +14,7 @@ class EnginesDisagree(SymbolicError):
 
     def __init__(self, step: int, label: Label | None, difference: str) -> None:
         super().__init__(f"step {step}, label {label}: {difference}")
+        self.state: State | None = None  # that the label leads from, where the caller knows it
         self.step = step
         self.label = label
         self.difference = difference

@@ -55,6 +55,13 @@ class Images:
             for state, transitions in zip(batch, self._transitions(batch), strict=True):
                 self.known[state] = transitions
 
+    def _confirm(self, state: State, label: Label, after: State | None) -> None:
+        try:
+            confirm(self.system, state, (label,), None if after is None else (after,), self.evaluator)
+        except EnginesDisagree as error:
+            error.state = state
+            raise
+
     def _transitions(self, states: Sequence[State]) -> list[tuple[Transition, ...]]:
         c = Circuit()
         before, index, proper = any_of(c, self.shape, states)
@@ -75,12 +82,12 @@ class Images:
             state = states[read_number(index, column)]
             label = read_label(self.shape, following.choices, before, column)
             if column(fails):
-                confirm(self.system, state, (label,), None, self.evaluator)
+                self._confirm(state, label, None)
                 raise EnginesDisagree(0, label, "the evaluator finds no error")
             if not column(taken):
                 raise EnginesDisagree(0, label, "z3's solution does not satisfy the circuit")
             after = afters[lane]
-            confirm(self.system, state, (label,), (after,), self.evaluator)
+            self._confirm(state, label, after)
             result[read_number(index, column)].append((label, after))
         return [tuple(sorted(transitions, key=lambda t: order_key(tuple(t[0])))) for transitions in result]
 

@@ -11,7 +11,7 @@ import pytest
 from spec.diagnostics import Severity, SpecError
 from spec.load import check_text, load_file, load_system, shipped
 from spec.source import SourceError
-from spec.system import Bounds, Enumeration, StorageMode
+from spec.system import Agreement, Bounds, Enumeration, StorageMode
 from tests.spec.semantic import DECLARATIONS, MODEL, action, codes, invariant
 
 HERE = Path(__file__).parent
@@ -30,6 +30,8 @@ CASES = [
     ("S504", "", MODEL.replace("{c1}", "{c1, c1}")),
     ("S504", "", MODEL.replace("{c1}", "{turn}")),
     ("S509", "", MODEL + "    enumerate nothing depth 1 window 1"),
+    ("S512", "", MODEL + "    agree depth 3 window 1\n    agree depth 3 window 1"),
+    ("S518", "", MODEL + "    agree depth 4 window 2"),
     ("S509", SCENARIO, MODEL + "    start = frist"),
     ("S510", invariant("forall s in Big: true") + "\ntype Big = set[Wide]\ntype Wide = 0..12", MODEL),
     ("S512", "", MODEL + "    top = 3"),
@@ -100,7 +102,8 @@ def path(tmp_path: Path) -> Path:
     text = (
         action("at mark:", "    current := current + 1") + "\nfun limit() -> Term: 1\n" + invariant("turn == 0") + "\n"
     )
-    more = settings + "    enumerate first depth 3 window 1\n    constraint low: turn < 2 and s3.current < 2\n"
+    more = settings + "    enumerate first depth 3 window 1\n    agree depth 5 window 2\n"
+    more += "    constraint low: turn < 2 and s3.current < 2\n"
     path.write_text(DECLARATIONS + text + SCENARIO + MODEL + three + more, encoding="utf-8")
     return path
 
@@ -122,6 +125,7 @@ def test_a_models_settings(path: Path) -> None:
     assert system.storage is StorageMode.BUFFERED
     assert system.bounds == Bounds(crashes=2, in_flight=3)
     assert (system.start, system.enumerations) == ("first", (Enumeration("first", 3, 1),))
+    assert system.agreement == Agreement(5, 2)
     assert [constraint.name for constraint in system.constraints] == ["low"]
 
 

@@ -427,10 +427,12 @@ def test_model() -> None:
     found = only(
         "model m:\n    Server = {s1, s2}\n    storage = buffered\n    start = ready\n    max_term = 2 + 1\n"
         "    constraint short: forall s in Server:\n        len(s.log) < 2\n    enumerate ready depth 4 window 1\n"
+        "    agree depth 5 window 2\n"
     )
     assert isinstance(found, syntax.ModelDeclaration)
     assert [s.name for s in found.settings] == ["Server", "storage", "start", "max_term"]
     assert [(e.scenario, e.depth, e.window) for e in found.enumerations] == [("ready", 4, 1)]
+    assert [(a.depth, a.window) for a in found.agreements] == [(5, 2)]
     assert [(c.kind, c.name) for c in found.constraints] == [("constraint", "short")]
 
 
@@ -466,7 +468,7 @@ KEYWORDS = (
     "const type enum record message durable volatile shared ghost network with bag fifo set loss duplication fun proc "
     "action as on flush server process never crashes at let send to reply event keep fsync ignore skip invariant "
     "sometimes window actor outcome converged track scenario after run reach completion when model enumerate depth "
-    "constraint mutant of breaks neutral survives macro try any symmetric int bool term log index start "
+    "agree constraint mutant of breaks neutral survives macro try any symmetric int bool term log index start "
     "entries source"
 )
 
