@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from checker.explicit.search import Explored as ExploredNatively
+from checker.explicit.simulation import Simulated
 from checker.explicit.symmetry import NONE, Symmetry
 from checker.grain import at_macro_grain, replayed, spans
 from checker.progress import Progress
@@ -78,6 +79,7 @@ class Checked:
     symmetry: Symmetry = NONE
     workers: int | None = None
     search_seconds: float | None = None
+    simulated: Simulated | None = None
     on_disk: bool = False
     collision_probability: float | None = None
     grain: Grain = Grain.MICRO
@@ -132,9 +134,10 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
     if engine == "reference":
         checked = _reference(question, replace(search, max_steps=steps))
     elif engine == "explicit":
-        from checker.explicit_search import check_explicit
+        from checker.explicit_search import check_by_simulation, check_explicit
 
-        checked = check_explicit(question, replace(search, max_steps=steps))
+        search = replace(search, max_steps=steps)
+        checked = (check_explicit if search.simulate is None else check_by_simulation)(question, search)
     elif any(property_.name == question.only for property_ in question.system.eventually):
         reason = "an `eventually` is for the explicit and the reference engine"
         checked = Checked("symbolic", Exit.INCONCLUSIVE, -1, reason=reason)
@@ -145,7 +148,7 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
         checked = check_symbolic(question, steps, search.timeout, search.scenario)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
-    elif engine != "symbolic":
+    elif engine != "symbolic" and search.simulate is None:
         from checker.liveness import check_liveness
 
         left = None if search.timeout is None else search.timeout - (time.monotonic() - started)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 import click
@@ -97,6 +98,8 @@ def check(
     """``model-check check``. ``how``: the fields of a Search."""
     search = Search(**how)
     search.refuse_what_an_engine_cannot(engine)
+    if search.simulate is not None and search.seed is None:
+        search = replace(search, seed=randbelow(2**32))  # printed, so that the runs can be had again
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     if any(p.name == only for p in question.system.eventually):
         search.refuse_liveness(engine)

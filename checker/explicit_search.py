@@ -21,6 +21,9 @@ from checker.verdict import Exit, Stop
 from spec.state import Label
 from spec.system import Enumeration
 
+DEFAULT_RUN = 100
+"""How many labels a random run has at most, unless the model or the command line says."""
+
 INTERVAL = 30.0
 """Seconds between two checkpoints, at the least."""
 
@@ -46,6 +49,41 @@ def check_explicit(question: Question, search: Search) -> Checked:
             back_end=back_end,
         )
     return _judged(question, found, prefix, search)
+
+
+def check_by_simulation(question: Question, search: Search) -> Checked:
+    """Random runs; what they do not show is claimed by nobody."""
+    from checker.explicit.simulation import simulate
+
+    assert search.simulate is not None
+    assert search.seed is not None
+    back_end = _back_end()
+    start, prefix = question.start(search.scenario)
+    with Progress("simulate", search.simulate, "runs") as progress, reported_failures():
+        found = simulate(
+            question.system,
+            start,
+            runs=search.simulate,
+            length=DEFAULT_RUN if search.max_steps is None else search.max_steps,
+            seed=search.seed,
+            only=question.only,
+            deadlock=search.deadlock,
+            timeout=search.timeout,
+            back_end=back_end,
+            report=lambda runs, labels: progress(runs, f"{labels:,} labels"),
+        )
+    checked = Checked("explicit", Exit.HOLDS, 0, len(prefix), taken=found.taken, simulated=found)
+    violation = found.violation
+    if violation is not None:
+        checked.labels = prefix + violation.labels
+        checked.violated, checked.message = violation.property, violation.message
+        checked.code = Exit.EVALUATION_ERROR if violation.property is None else Exit.SAFETY
+        checked.code = Exit.DEADLOCK if found.deadlock else checked.code
+        checked.violations = {} if violation.property is None else {violation.property: violation}
+    elif found.stopped is not None:
+        checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
+        checked.reason = found.stopped.value
+    return checked
 
 
 def enumerate_explicit(question: Question, cube: Enumeration, report: Report, into: Enumerated) -> None:

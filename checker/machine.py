@@ -8,6 +8,7 @@ import msgspec
 
 from checker.checking import Checked, Liveness
 from checker.coverage import Matrix
+from checker.explicit.simulation import Simulated
 from checker.flaw import Flaw
 from checker.job import MainJob
 from checker.mutants import Kills
@@ -137,6 +138,7 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
         "message": checked.message,
         "reason": checked.reason or None,
         "complete": checked.complete,
+        "simulation": None if checked.simulated is None else _simulation(checked.simulated),
         "generated": checked.generated,
         "distinct": checked.distinct,
         "queue": checked.queue,
@@ -158,6 +160,20 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
         "collision_probability": checked.collision_probability,
         "search_seconds": None if checked.search_seconds is None else round(checked.search_seconds, 3),
         "seconds": round(checked.seconds, 3),
+    }
+
+
+def _simulation(simulated: Simulated) -> dict[str, Any]:
+    return {
+        "seed": simulated.seed,
+        "runs": simulated.runs,
+        "runs_asked_for": simulated.wanted,
+        "max_labels": simulated.length,
+        "labels": simulated.labels,
+        "stuck": simulated.stuck,
+        "cut": simulated.cut,
+        "reached": sorted(simulated.reached),
+        "seconds": round(simulated.seconds, 3),
     }
 
 

@@ -106,6 +106,13 @@ search_options = _all_of(
     ),
     click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled."),
     click.option(
+        "--simulate",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="No search, but N random runs of at most --max-steps labels (default: the model's, or 100).",
+    ),
+    click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Of the random runs (default: a new one)."),
+    click.option(
         "--continue", "go_on", is_flag=True, help="Do not stop at a violation: a shortest run for each property."
     ),
     click.option(

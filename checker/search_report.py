@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checker.checking import Checked, Liveness
+from checker.explicit.simulation import Simulated
 from checker.question import Question
 from checker.report import cuts_text, print_trace, style, title
 from checker.verdict import Exit
@@ -34,6 +35,8 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
 
 def count_lines(checked: Checked) -> list[str]:
     """What an engine that looks at every state counted; the first line in the words of TLC."""
+    if checked.simulated is not None:
+        return _simulation_lines(checked.simulated)
     if checked.distinct is None:
         return []
     generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""
@@ -99,6 +102,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
     time = f"{checked.seconds:.1f} s"
     if checked.grain is Grain.MACRO:
         return _verdict_at_macro_grain(checked, what, within, time)
+    if checked.simulated is not None:
+        return _verdict_of_simulation(checked, checked.simulated, what, where, time)
     match checked.code:
         case Exit.SAFETY if checked.went_on:
             return f"Counterexample: {_each(question, checked)}; {within}{_how_far(checked)}; {time}"
@@ -155,3 +160,34 @@ def _how_far(checked: Checked) -> str:
     if checked.complete:
         return ", search complete within these bounds"
     return f"; longer runs were not searched{f' ({checked.reason})' if checked.reason else ''}"
+
+
+def _simulation_lines(simulated: Simulated) -> list[str]:
+    rate = simulated.labels / simulated.seconds if simulated.seconds else 0
+    lines = [
+        f"{simulated.runs:,} random runs of at most {simulated.length} labels, seed {simulated.seed}: "
+        f"{simulated.labels:,} labels, {rate:,.0f}/s; {simulated.stuck:,} runs ended where nothing was enabled, "
+        f"{simulated.cut:,} where a bound cut everything"
+    ]
+    if simulated.taken:
+        most = sorted(simulated.taken.items(), key=lambda item: (-item[1], item[0]))
+        lines.append(f"labels by action: {', '.join(f'{rule} {count:,}' for rule, count in most)}")
+    if simulated.reached:
+        lines.append(f"seen to be true: {', '.join(sorted(simulated.reached))}")
+    return lines
+
+
+def _verdict_of_simulation(checked: Checked, simulated: Simulated, what: str, where: str, time: str) -> str:
+    """Nothing seen in a sample is no verdict about the rest."""
+    of = f"run {simulated.runs:,} of seed {simulated.seed}{where}"
+    match checked.code:
+        case Exit.HOLDS:
+            runs = f"{simulated.runs:,} runs of at most {simulated.length} labels{where}"
+            return f"No violation of {what} seen in {runs} (a sample, not a search); {time}"
+        case Exit.EVALUATION_ERROR:
+            return f"Evaluation error: {checked.message}; in {of}, not necessarily the earliest; {time}"
+        case Exit.SAFETY | Exit.DEADLOCK:
+            return f"Counterexample: {checked.message}; in {of}, not necessarily the shortest; {time}"
+        case _:
+            seen = f"no violation of {what} seen in {simulated.runs:,} of {simulated.wanted:,} runs"
+            return f"Inconclusive: {checked.reason}; {seen} (a sample, not a search); {time}"

@@ -34,6 +34,8 @@ class Search:
     checkpoint: Path | None = None
     recover: Path | None = None
     fingerprints: bool = False
+    simulate: int | None = None
+    seed: int | None = None
     grain: Grain = Grain.MICRO
 
     def words(self) -> list[str]:
@@ -47,10 +49,13 @@ class Search:
         words += ["--workers", str(self.workers)] if self.workers is not None else []
         words += ["--memory", str(self.memory)] if self.memory is not None else []
         words += ["--fingerprints"] if self.fingerprints else []
+        words += ["--simulate", str(self.simulate)] if self.simulate is not None else []
+        words += ["--seed", str(self.seed)] if self.seed is not None else []
         return words
 
     def refuse_what_an_engine_cannot(self, engine: str) -> None:
         """Raises Stop for what would be dropped in silence."""
+        self._refuse_beside_simulation(engine)
         if self.deadlock and engine not in EXHAUSTIVE:
             raise _needs("--deadlock", "explicit or reference", engine)
         if self.grain is Grain.MACRO and self.deadlock:
@@ -78,12 +83,33 @@ class Search:
             raise Stop(Exit.USAGE, "--recover goes on with as many workers as the search had: leave out --workers")
 
 
+    def _refuse_beside_simulation(self, engine: str) -> None:
+        if self.simulate is None:
+            if self.seed is not None:
+                raise Stop(Exit.USAGE, "--seed is for random runs: add --simulate N, or leave it out")
+            return
+        if engine != "explicit":
+            raise _needs("--simulate", "explicit", engine)
+        for option, value in (
+            ("--continue", self.go_on),
+            ("--workers", self.workers),
+            ("--memory", self.memory),
+            ("--checkpoint", self.checkpoint),
+            ("--recover", self.recover),
+            ("--fingerprints", self.fingerprints),
+            ("--grain macro", self.grain is Grain.MACRO),
+        ):
+            if value:
+                raise Stop(Exit.USAGE, f"{option} is for a search, --simulate takes random runs: leave out one of them")
+
     def refuse_liveness(self, engine: str) -> None:
         """Raises Stop where a question about infinite runs would get no answer."""
         if engine not in EXHAUSTIVE:
             raise _needs("an `eventually`", "explicit or reference", engine)
         if self.grain is Grain.MACRO:
             raise Stop(Exit.USAGE, "an `eventually` needs --grain micro: fairness is about single labels")
+        if self.simulate is not None:
+            raise Stop(Exit.USAGE, "an `eventually` needs a search: a random run that ends says nothing of it")
 
 
 def _needs(option: str, engines: str, engine: str) -> Stop:

@@ -24,7 +24,7 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "llvmlite": ("checker/explicit/",),
     "os": ("refimpl/disk.py", "checker/", "spec/", "traces/"),
     "asyncio": (),
-    "random": (),
+    "random": ("checker/explicit/simulation.py",),  # seeded
 }
 
 
