@@ -137,6 +137,33 @@ def test_the_bounds_in_which_a_vote_cleared_on_yielding_is_harmless_show_the_bug
     assert len(found.violation.labels) == 30
 
 
+@pytest.mark.slow
+def test_only_the_no_op_makes_it_harmless_that_a_leader_forgets_its_own_vote(tmp_path: Path) -> None:
+    text, no_op = RAFT.read_text(encoding="utf-8"), "log := append(log, Entry(term=current_term, write=none))"
+    assert text.count(no_op) == 1
+    (tmp_path / "mutants").mkdir()
+    (tmp_path / "raft.spec").write_text(text.replace(no_op, "skip"), encoding="utf-8")
+    name = "leader-ignores-own-vote"
+    beside = (RAFT.parent / "mutants" / f"{name}.spec").read_text(encoding="utf-8")
+    (tmp_path / "mutants" / f"{name}.spec").write_text(beside, encoding="utf-8")
+    found = explore(load_system(tmp_path / "raft.spec", mutant=name), only="election_safety", symmetry=True)
+    assert found.violation is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(HARMLESS - {"leader-ignores-own-vote"}))
+def test_a_harmless_change_leads_to_other_states(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mutants").mkdir()
+    (tmp_path / "raft.spec").write_bytes(RAFT.read_bytes())
+    beside = (RAFT.parent / "mutants" / f"{name}.spec").read_text(encoding="utf-8")
+    head, _, rest = beside.partition("    neutral\n")
+    unchanged = head + "    neutral\n\n" + rest[rest.index("model ") :]
+    (tmp_path / "mutants" / f"{name}.spec").write_text(unchanged, encoding="utf-8")
+    without = explore(load_system(tmp_path / "raft.spec", mutant=name), symmetry=True)
+    assert without.complete
+    assert without.distinct != explore(load_system(RAFT, mutant=name), symmetry=True).distinct
+
+
 def test_a_harmless_change_is_a_change() -> None:
     for mutant in mutants_of(RAFT):
         if mutant.name in HARMLESS:
