@@ -21,6 +21,7 @@ from checker.job import MainJob, main_job, run_enumeration
 from checker.machine import checked_json, job_json, mutants_json, replay_json
 from checker.mutants import Tried, kill
 from checker.mutants_table import markdown, print_kills
+from checker.options import MUTANT_SECONDS
 from checker.question import Question, ask
 from checker.replaying import Replays, make_folder, open_named, save
 from checker.search_report import print_checked, verdict_of_check
@@ -211,6 +212,7 @@ def mutants(
         make_folder(out.parent)
     kills = kill(spec, only, engines, timeout, workers, _say_tried)
     words = [*([spec] if spec else []), *(["--engine", engine] if engine != "explicit" else [])]
+    words += ["--timeout", f"{timeout:g}"] if timeout != MUTANT_SECONDS else []
     words += [word for name in only for word in ("--only", name)]
     command = shlex.join(["model-check", "mutants", *words])
     if as_json:

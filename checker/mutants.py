@@ -174,7 +174,11 @@ def kill(
         answers = []
         for engine in engines:
             budget = left.get((claim.mutant, engine), timeout)
-            answers.append(check(question, engine, _search(claim, question, engine, max(budget, 0.001), workers)))
+            if budget <= 0:
+                reason = f"its {timeout:g} s went to the other properties of the mutant"
+                answers.append(Checked(engine, Exit.INCONCLUSIVE, -1, reason=reason))
+                continue
+            answers.append(check(question, engine, _search(claim, question, engine, budget, workers)))
             left[claim.mutant, engine] = budget - answers[-1].seconds
             if answers[-1].code is Exit.INTERRUPTED:
                 kills.stopped = f"interrupted at {claim.mutant}, {number} of {len(chosen)}"

@@ -89,10 +89,10 @@ def _states(checked: Checked) -> str:
 
 
 def _time(checked: Checked) -> str:
-    seconds = f"{checked.seconds:.1f} s"
+    seconds, depth = f"{checked.seconds:.1f} s", f"({max(checked.depth, 0)} labels)"
     if checked.code is Exit.INCONCLUSIVE:
-        return f"> {seconds} ({max(checked.depth, 0)} labels)"
-    return seconds
+        return f"> {seconds} {depth}" if checked.depth >= 0 else "no time left"
+    return seconds if checked.complete or checked.labels is not None else f"{seconds} {depth}"
 
 
 def print_kills(console: Console, kills: Kills) -> None:

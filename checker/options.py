@@ -153,6 +153,9 @@ search_options = _all_of(
 )
 """How a search is done: the fields of ``checker.searching.Search``."""
 
+MUTANT_SECONDS = 30.0
+"""What an engine has for one mutant, if nothing is said."""
+
 mutant_options = _all_of(
     click.option(
         "--engine",
@@ -166,7 +169,7 @@ mutant_options = _all_of(
         "--timeout",
         metavar="S",
         type=click.FloatRange(min=0, min_open=True),
-        default=30.0,
+        default=MUTANT_SECONDS,
         show_default=True,
         help="Seconds that an engine has for one mutant.",
     ),

@@ -247,6 +247,22 @@ def test_time_that_runs_out_leaves_a_mutant_undecided() -> None:
     assert "clear-vote-on-same-term-append: was not decided in time" in ran.out
 
 
+def test_an_engine_whose_time_went_to_one_property_is_not_asked_about_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = counter(tmp_path, ("both", "breaks small in 3, tiny in 9", "skip"))
+    real = mutants.check
+
+    def slow(question: Question, engine: str, search: Search) -> Checked:
+        checked = real(question, engine, search)
+        checked.seconds = 31
+        return checked
+
+    monkeypatch.setattr(mutants, "check", slow)
+    assert list(outcomes(path).values()) == [Outcome.AS_CLAIMED, Outcome.UNDECIDED]
+    assert "no time left" in model_check("mutants", path).out
+
+
 def test_both_engines_have_a_column_and_must_find_the_same_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
