@@ -605,4 +605,6 @@ def test_the_readme_lists_every_exit_code() -> None:
 
 def test_the_shipped_models_are_free_of_errors() -> None:
     for path in sorted(MODELS.glob("*.spec")):
-        assert model_check("check", path, "--max-steps", "0").code == Exit.HOLDS
+        ran = model_check("check", path, "--max-steps", "0")
+        about_liveness = ran.code == Exit.INCONCLUSIVE and "a question about the whole state graph" in ran.out
+        assert ran.code == Exit.HOLDS or about_liveness, ran.out

@@ -39,6 +39,7 @@ REPLICATION = {
     "follower-commits-to-own-last",
     "accepts-stale-leader",
     "commit-index-goes-back",
+    "next-not-above-match",
 }
 STORAGE = {
     "follower-acks-before-fsync",
