@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from checker.checking import Checked, Liveness
+from checker.explicit.back_end import BackEnd, choose
 from checker.explicit.errors import ExplicitError, NotEncodable
 from checker.progress import OutOfTime, Progress
 from checker.question import Question
@@ -64,7 +65,7 @@ def _judged(
         def tick(expanded: int, found: int) -> None:
             progress(expanded, f"{found:,} found")
 
-        if engine != "explicit":
+        if engine != "explicit" or choose().back_end is not BackEnd.NATIVE:
             return judge_by_evaluator(question.evaluator, start, properties, tick)
         from checker.explicit.liveness import judge as judge_natively
 

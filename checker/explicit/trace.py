@@ -74,7 +74,7 @@ class Confirmation:
             if of_step and self.steps.broken_by_step(words, label, after) is None:
                 return self._label(before, label, after)
         if of_step or fired.failed is None:
-            raise Disagreement("no label is found again whose evaluation fails")
+            raise OrderMatters("no label is found again whose evaluation fails")
         return self._label(before, fired.failed, None)
 
     def _label(self, before: State, word: Mark, after: Stored | None) -> Label:

@@ -302,8 +302,8 @@ def test_without_fairness_it_need_not_be() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_everyone_decides_if_what_was_sent_arrives(engine: str) -> None:
     spec = MODELS / "two_phase_commit.spec"
-    fair = model_check("check", spec, "--engine", engine)
+    fair = model_check("check", spec, "--model", "alive", "--engine", engine)
     assert fair.code == Exit.HOLDS
     assert "or everyone_decides:" in fair.out
-    unfair = model_check("check", spec, "--engine", engine, "--property", "everyone_decides_unfairly")
+    unfair = model_check("check", spec, "--model", "alive", "--engine", engine, "--property", "everyone_decides_unfairly")
     assert unfair.code == Exit.LIVENESS
