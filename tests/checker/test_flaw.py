@@ -47,7 +47,7 @@ def known() -> Checked:
     assert script is not None
     _, labels = run_scenario(evaluator, replace(script, script=script.script + FOUND))
     message = f"invariant {PROPERTY} is violated"
-    return Checked("symbolic", Exit.SAFETY, 9, len(script.script), labels, PROPERTY, message)
+    return Checked("symbolic", Exit.SAFETY, 9, len(script.script), labels, violated=PROPERTY, message=message)
 
 
 @pytest.fixture

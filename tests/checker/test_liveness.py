@@ -305,5 +305,6 @@ def test_everyone_decides_if_what_was_sent_arrives(engine: str) -> None:
     fair = model_check("check", spec, "--model", "alive", "--engine", engine)
     assert fair.code == Exit.HOLDS
     assert "or everyone_decides:" in fair.out
-    unfair = model_check("check", spec, "--model", "alive", "--engine", engine, "--property", "everyone_decides_unfairly")
+    words = ("check", spec, "--model", "alive", "--engine", engine)
+    unfair = model_check(*words, "--property", "everyone_decides_unfairly")
     assert unfair.code == Exit.LIVENESS
