@@ -124,9 +124,10 @@ def taken_together(answers: Sequence[Checked]) -> Exit:
     return min((answer.code for answer in answers), key=GRAVEST.index)
 
 
-def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
+def check(question: Question, engine: str, search: Search = SEARCH, *, liveness: bool = True) -> Checked:
     """Searches from the model's start, or the scenario's end. KeyboardInterrupt becomes an inconclusive answer. That
-    nothing was found at the macro grain is no answer either: INCONCLUSIVE without a ``reason``."""
+    nothing was found at the macro grain is no answer either: INCONCLUSIVE without a ``reason``. ``liveness``: what the
+    model asks about infinite runs is asked, too."""
     started, micro = time.monotonic(), question
     if search.grain is Grain.MACRO:
         question = at_macro_grain(question)
@@ -148,7 +149,7 @@ def check(question: Question, engine: str, search: Search = SEARCH) -> Checked:
         checked = check_symbolic(question, steps, search.timeout, search.scenario)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
-    elif engine != "symbolic" and search.simulate is None:
+    elif liveness and engine != "symbolic" and search.simulate is None:
         from checker.liveness import check_liveness
 
         left = None if search.timeout is None else search.timeout - (time.monotonic() - started)

@@ -114,7 +114,7 @@ def check(
             search = replace(search, max_steps=DEFAULT_STEPS)
     answers: list[Checked] = []
     for one in engines:
-        answers.append(run_check(question, one, search))
+        answers.append(run_check(question, one, search, liveness=engine != "both"))
         if answers[-1].code is Exit.INTERRUPTED:
             break
     code = taken_together(answers)

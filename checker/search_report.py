@@ -90,8 +90,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
         what += " (but runs of it are cut by the bound)" if live.cut else ""
     if checked.engine == "symbolic" and question.system.sometimes and question.only is None:
         what += " (`sometimes` is for the explicit and the reference engine)"
-    if question.system.checks and question.only is None and checked.engine == "symbolic":
-        what += " (`eventually` is for the explicit and the reference engine)"
+    if question.system.checks and question.only is None and live is None:
+        what += " (`eventually` is for the explicit or the reference engine, alone)"
     where = f" after the script of {checked.prefix}" if checked.prefix else ""
     step = "label" if checked.grain is Grain.MICRO else "macro step"
     labels = f"{checked.depth} {step}{'s' if checked.depth != 1 else ''}" if checked.depth >= 0 else "nothing yet"

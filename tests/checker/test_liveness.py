@@ -112,6 +112,17 @@ def test_a_safety_violation_comes_first(tmp_path: Path, engine: str) -> None:
     assert model_check("check", saved(tmp_path, text), "--engine", engine).code == Exit.SAFETY
 
 
+def test_without_native_code_the_explicit_engine_checks_liveness_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAFTPROOF_BACK_END", "python")
+    monkeypatch.setattr("checker.explicit.liveness.judge", None)
+    spec = saved(tmp_path, LOCK)
+    assert check(ask(spec), "explicit", Search()).code is Exit.HOLDS
+    assert check(ask(spec, only="served"), "explicit", Search()).code is Exit.LIVENESS
+    assert check(ask(spec, model="stuck", only="served_patiently"), "explicit", Search()).code is Exit.LIVENESS
+
+
 @pytest.mark.parametrize("engine", ["symbolic", "both"])
 def test_an_engine_that_cannot_says_which_can(tmp_path: Path, engine: str) -> None:
     ran = model_check("check", saved(tmp_path, LOCK), "--property", "served", "--engine", engine)
@@ -122,7 +133,13 @@ def test_an_engine_that_cannot_says_which_can(tmp_path: Path, engine: str) -> No
 def test_the_symbolic_engine_says_what_it_leaves_out(tmp_path: Path) -> None:
     ran = model_check("check", saved(tmp_path, LOCK), "--engine", "symbolic", "--max-steps", "2")
     assert ran.code == Exit.HOLDS
-    assert "`eventually` is for the explicit and the reference engine" in ran.out
+    assert "`eventually` is for the explicit or the reference engine" in ran.out
+
+
+def test_two_engines_are_asked_what_both_can_answer(tmp_path: Path) -> None:
+    ran = model_check("check", saved(tmp_path, LOCK), "--engine", "both")
+    assert ran.code == Exit.HOLDS
+    assert ran.out.count("`eventually` is for the explicit or the reference engine, alone") == 2
 
 
 def test_the_macro_grain_is_too_coarse_for_fairness(tmp_path: Path) -> None:
