@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 from checker.explicit.compile import Compiled
@@ -46,11 +46,13 @@ class Levels:
         self.system, self.first = evaluator.system, first
         self.found = Explored(workers=workers)
         self.stop = False
-        # Also for one worker: no signal may interrupt the code that moves a store to where there is more room.
-        self.pool = memory.enter_context(ThreadPoolExecutor(workers))
         share = None if room.memory is None else room.memory // workers
         self.workers = [memory.enter_context(Worker(code, i, workers, share)) for i in range(workers)]
         self.disk = Disk(self, memory)
+        # Also for one worker: no signal may interrupt the code that moves a store to where there is more room. The pool
+        # is left before the workers' memory is freed, wherever an interrupt came: a thread may still be at work.
+        self.pool = memory.enter_context(ThreadPoolExecutor(workers))
+        memory.callback(self._halt)
         self.confirmation = Confirmation(evaluator, Steps(code))
         self.goals = (1 << len(self.system.sometimes)) - 1
         self.reached: dict[str, tuple[int, int]] = {}  # goals, and the state that reached each
@@ -220,18 +222,28 @@ class Levels:
 
     def _all(self, work: Callable[[int], None]) -> None:
         """The work of every worker, at the same time if there are several, while this thread looks at the clock."""
-        running = {self.pool.submit(work, i) for i in range(len(self.workers))}
+        running: set[Future[None]] = set()
         try:
+            running.update(self.pool.submit(work, i) for i in range(len(self.workers)))
             left = running
             while left:
                 _, left = wait(left, timeout=0.1)
                 self.clock.tick(self)
         except BaseException:
-            self.stop = True  # the threads end within a quantum
+            self._halt()
             wait(running)
             raise
         for done in running:
             done.result()
+
+    def rest(self) -> None:
+        """Nothing is at work any more, and nothing will be."""
+        self._halt()
+        self.pool.shutdown(wait=True)
+
+    def _halt(self) -> None:
+        """The threads end within a quantum."""
+        self.stop = True
 
     # ------------------------------------------------------------------------------------- what was found
 

@@ -205,7 +205,10 @@ def explore(
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only, first, room, go_on=go_on)
-                found = _searched(levels, max_steps, saved, stop_at_deadlock, watch)
+                try:
+                    found = _searched(levels, max_steps, saved, stop_at_deadlock, watch)
+                finally:
+                    levels.rest()
         except OrderMatters:
             if not alike:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import addressof, c_int64
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import compiled
 from checker.explicit.errors import Disagreement
+from checker.explicit.levels import Levels
 from checker.explicit.search import Capacity, Explored, Now, Stopped, explore
 from checker.explicit.store import Worker
 from spec.evaluate import Evaluator
@@ -263,6 +265,42 @@ def test_interruption_ends_the_search_with_what_it_found() -> None:
         timer.join()
         assert found.stopped is Stopped.INTERRUPTED
         assert found.distinct > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_is_freed_when_no_thread_is_at_work_wherever_the_interrupt_came(
+    monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Seen to fail, with a crash: an interrupt between handing out the work and waiting for it."""
+    at_work: list[int] = []
+    freed_under: list[int] = []
+    submit, expand, leave = ThreadPoolExecutor.submit, Levels._expand, Worker.__exit__
+
+    def interrupted(pool: ThreadPoolExecutor, work: Any, i: int) -> Any:
+        submitted = submit(pool, work, i)
+        if at_work or (work.__name__ == "_expand" and len(work.__self__.found.levels) > 12):
+            raise KeyboardInterrupt
+        return submitted
+
+    def _expand(levels: Levels, i: int) -> None:
+        if len(levels.found.levels) > 12:
+            at_work.append(i)
+            time.sleep(0.3)
+            expand(levels, i)
+            at_work.pop()
+        else:
+            expand(levels, i)
+
+    def freed(worker: Worker, *reason: object) -> None:
+        freed_under.extend(at_work)
+        leave(worker, *reason)
+
+    monkeypatch.setattr(Levels, "_expand", _expand)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    monkeypatch.setattr(Worker, "__exit__", freed)
+    found = explore(shipped_system("raft", "three"), max_steps=14, workers=workers)
+    assert found.stopped is Stopped.INTERRUPTED
+    assert freed_under == []
 
 
 def test_search_stops_when_memory_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
