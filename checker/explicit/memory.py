@@ -14,7 +14,7 @@ from contextlib import suppress
 PAGE = 1 << 21
 """Blocks are multiples of a huge page."""
 _LEAST = 1 << 26
-_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 def physical() -> int:
@@ -42,7 +42,7 @@ class Block:
         size = max(_LEAST, -(-size // PAGE) * PAGE)
         while True:
             try:
-                flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+                flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
                 self._map = mmap.mmap(-1, size, flags=flags)
                 break
             except OSError as refusal:

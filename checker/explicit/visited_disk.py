@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from checker.explicit.compile import Compiled
 from checker.explicit.emit_search import Word, batch_room
-from checker.explicit.memory import Block
+from checker.explicit.memory import NO_RESERVE, Block
 from checker.explicit.visited import LEAST_SLOTS, LOAD, Table, parent_at, words_at
 
 PIECE = 1 << 13
@@ -66,7 +66,10 @@ class Mapped:
     def map(self) -> int:
         """The address of the first record, valid until the next ``release``."""
         if self._mapped != self.count and self.count:
-            found = mmap.mmap(self._file.fileno(), self.count * self.record, access=mmap.ACCESS_COPY)
+            # A private mapping that may be written to (ctypes takes no other) is promised memory: unless it asks for
+            # none, Linux refuses one that is larger than memory and swap together.
+            private = {"flags": mmap.MAP_PRIVATE | NO_RESERVE, "prot": mmap.PROT_READ | mmap.PROT_WRITE}
+            found = mmap.mmap(self._file.fileno(), self.count * self.record, **private)
             self._maps.append(found)
             self.address, self._mapped = ctypes.addressof(c_char.from_buffer(found)), self.count
         return self.address

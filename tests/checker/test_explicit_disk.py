@@ -83,6 +83,18 @@ def test_search_on_disk_that_forgets_what_it_compared_with_miscounts(monkeypatch
     assert found.levels != expected.levels[: len(found.levels)]
 
 
+def test_log_larger_than_memory_and_swap_can_be_read(tmp_path: Path) -> None:
+    """Seen to fail with ``mmap.ACCESS_COPY``: Linux refuses to promise so much."""
+    path = tmp_path / "states.0"
+    with open(path, "wb") as file:
+        file.truncate(1 << 42)  # takes no room: it is one hole
+    log = visited_disk.Mapped(path, 8, fresh=False)
+    try:
+        assert visited_disk.words_at(log.map(), log.count - 1, 1) == (0,)
+    finally:
+        log.close()
+
+
 # ------------------------------------------------------------------------------ fingerprints, violations
 
 
