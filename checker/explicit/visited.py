@@ -109,15 +109,14 @@ class InMemory:
         needed = block[Word.COUNT] + more
         if needed <= block[Word.ROOM]:
             return
+        refuse_more_than_can_be_numbered(needed, block[Word.WORKERS])
         size = slots_for(needed)
-        room = int(size * LOAD)
+        room = min(int(size * LOAD), MOST_STATES // block[Word.WORKERS])
         if self.budget is not None:
             growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
             room = min(room, (self.budget - 8 * size - growing) // self._record)
             if room < needed:
                 raise OverBudget
-        if room * block[Word.WORKERS] > MOST_STATES:
-            raise MemoryError("more states than 32 bits can number")
         self.states.make_room(room * 8 * self.words)
         self.parents.make_room(room * 4)
         block[Word.STATES] = block[Word.LEVEL] = self.states.address
@@ -165,12 +164,15 @@ class Fingerprints:
         needed = block[Word.COUNT] + more
         if needed <= block[Word.ROOM]:
             return
+        refuse_more_than_can_be_numbered(needed, block[Word.WORKERS])
         size = slots_for(needed)
-        room = int(size * LOAD)
-        if room * block[Word.WORKERS] > MOST_STATES:
-            raise MemoryError("more states than 32 bits can number")
-        if self.budget is not None and self.bytes + 8 * size > self.budget:
-            raise MemoryError("the fingerprints need more memory than --memory allows")
+        room = min(int(size * LOAD), MOST_STATES // block[Word.WORKERS])
+        if self.budget is not None:
+            growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
+            whole = 8 * self.words
+            room = min(room, (self.budget - 8 * size - growing + self.start * whole) // (12 + whole))
+            if room < needed:
+                raise MemoryError("the fingerprints need more memory than --memory allows")
         self.hashes.make_room(room * 8)
         self.parents.make_room(room * 4)
         self.following.make_room((room - self.end) * 8 * self.words)
@@ -205,6 +207,12 @@ class Fingerprints:
     def close(self) -> None:
         for memory in (self.hashes, self.parents, self.level, self.following, self.table):
             memory.close()
+
+
+def refuse_more_than_can_be_numbered(states: int, workers: int) -> None:
+    """Raises MemoryError: a parent is a number and its owner, together in 32 bits, and one is no state's."""
+    if states > MOST_STATES // workers:
+        raise MemoryError("more states than 32 bits can number")
 
 
 def words_at(states: int, index: int, words: int) -> tuple[int, ...]:

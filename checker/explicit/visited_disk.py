@@ -21,7 +21,14 @@ from typing import BinaryIO
 from checker.explicit.compile import Compiled
 from checker.explicit.emit_search import Word, batch_room
 from checker.explicit.memory import NO_RESERVE, Block
-from checker.explicit.visited import LEAST_SLOTS, LOAD, Table, parent_at, words_at
+from checker.explicit.visited import (
+    LEAST_SLOTS,
+    LOAD,
+    Table,
+    parent_at,
+    refuse_more_than_can_be_numbered,
+    words_at,
+)
 
 PIECE = 1 << 13
 """How many states are written at a time."""
@@ -162,7 +169,7 @@ class OnDisk:
         self.block[Word.LEVEL] = self.log.states.map()
 
     def settle(self) -> None:
-        """Compares what was found with all runs, and makes a run of what is new."""
+        """Compares what was found with all runs, and makes a run of what is new. Raises MemoryError, OSError."""
         size, log = self.block[Word.COUNT], self.log
         if not size:
             return
@@ -180,6 +187,7 @@ class OnDisk:
             piece, out, parents = min(PIECE, size - at), self._out, self._out_parents
             place = ctypes.addressof(out), ctypes.addressof(parents)
             new = code.gather(items + at * _ITEM, piece, self._states.address, self._parents.address, *place)
+            refuse_more_than_can_be_numbered(log.states.count + new, self.block[Word.WORKERS])
             log.states.append(place[0], new)
             log.parents.append(place[1], new)
         if log.states.count > first:

@@ -14,11 +14,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit import visited_disk
+from checker.explicit import visited, visited_disk
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.checkpoint import FILE
 from checker.explicit.errors import CheckpointError, TooLittleMemory
-from checker.explicit.search import Explored, Room, explore
+from checker.explicit.search import Explored, Room, Stopped, explore
 from spec.load import load_system, shipped
 from spec.state import Label
 from spec.system import System
@@ -83,6 +83,17 @@ def test_search_on_disk_that_forgets_what_it_compared_with_miscounts(monkeypatch
     assert found.levels != expected.levels[: len(found.levels)]
 
 
+@pytest.mark.parametrize("memory", [None, 2 << 20])
+def test_search_ends_before_the_numbers_of_its_states_do(memory: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state's number and its owner stand in 32 bits: one state more, and runs would lead through wrong states."""
+    monkeypatch.setattr(visited, "MOST_STATES", 300_000)
+    found = explore(system(2), workers=2, room=Room(memory=memory))
+    assert found.on_disk == (memory is not None)
+    assert found.stopped is Stopped.MEMORY
+    assert found.reason == "more states than 32 bits can number"
+    assert 200_000 < found.distinct <= 300_000
+
+
 def test_log_larger_than_memory_and_swap_can_be_read(tmp_path: Path) -> None:
     """Seen to fail with ``mmap.ACCESS_COPY``: Linux refuses to promise so much."""
     path = tmp_path / "states.0"
@@ -106,6 +117,21 @@ def test_fingerprints_give_the_same_counts_and_an_estimate() -> None:
         assert found.collision_probability is not None
         assert 0 < found.collision_probability < 1e-6
     assert undisturbed(2).collision_probability is None
+
+
+def test_fingerprints_keep_within_the_memory_that_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks: list[int] = []
+    begin_level = visited.Fingerprints.begin_level
+
+    def noted(self: visited.Fingerprints, start: int) -> None:
+        peaks.append(self.bytes)
+        begin_level(self, start)
+
+    monkeypatch.setattr(visited.Fingerprints, "begin_level", noted)
+    found = explore(system(2), fingerprints=True, room=Room(memory=10 << 20))
+    assert found.stopped is Stopped.MEMORY
+    assert "more memory than --memory allows" in found.reason
+    assert 9 << 20 < max(peaks) <= 10 << 20
 
 
 @pytest.mark.parametrize(("fingerprints", "memory"), [(True, None), (False, 2 << 20)])
