@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import msgspec
 
@@ -48,6 +49,19 @@ class Saved(msgspec.Struct, frozen=True):
     seconds: float
     on_disk: bool
     workers: list[WorkerSaved]
+
+
+def claim(folder: Path) -> None:
+    """Makes the folder for a new search's checkpoints, and sees that it can be written to. Raises CheckpointError if it
+    is another's, OSError."""
+    if (folder / FILE).exists():
+        raise CheckpointError(
+            f"{folder}: holds the checkpoint of a search, which a new one would overwrite; go on with that search "
+            "(--recover), name another folder, or remove this one"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 def save(folder: Path, saved: Saved) -> None:

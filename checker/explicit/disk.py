@@ -17,6 +17,7 @@ from checker.explicit.visited_disk import Log, OnDisk
 if TYPE_CHECKING:
     from checker.explicit.levels import Levels
 
+
 class Disk:
     """The files of one search. They are made when they are first needed."""
 
@@ -33,6 +34,8 @@ class Disk:
             self.folder = Path(self.memory.enter_context(TemporaryDirectory(prefix="model-check-")))
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.logs:
+            if fresh:  # of a search that was begun anew: what it left speaks of logs that are overwritten now
+                (self.folder / FILE).unlink(missing_ok=True)
             words = self.levels.code.layout.words
             for me in range(len(self.levels.workers)):
                 self.logs.append(Log(self.folder, me, words, fresh=fresh))
@@ -104,7 +107,7 @@ class Disk:
         try:
             if saved.on_disk:
                 for i, (worker, kept) in enumerate(zip(levels.workers, saved.workers, strict=True)):
-                    worker.resume_on_disk(self.logs[i], folder, kept.runs)
+                    worker.resume_on_disk(self.logs[i], folder, kept.sorted, kept.runs)
                 self.used = True
             else:
                 for i, worker in enumerate(levels.workers):

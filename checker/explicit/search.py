@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from checker.explicit.checkpoint import Saved
     from checker.explicit.levels import Levels
 
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """``memory``: bytes for states, ``None``: all there is. ``checkpoint``: the folder to leave checkpoints in;
@@ -182,7 +183,7 @@ def explore(
             stop_at_deadlock=stop_at_deadlock,
             go_on=go_on,
         )
-    from checker.explicit.checkpoint import load
+    from checker.explicit.checkpoint import claim, load
     from checker.explicit.compile import compiled
     from checker.explicit.levels import Levels
 
@@ -191,6 +192,8 @@ def explore(
     first = evaluator.initial_states()[0] if start is None else start
     clock = Clock(timeout, progress)
     saved = None if room.recover is None else load(room.recover)
+    if saved is None and room.checkpoint is not None:
+        claim(room.checkpoint)
     if saved is not None:
         capacity, workers = saved.capacity, len(saved.workers)
     states = capacity

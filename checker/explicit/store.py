@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checker.explicit.compile import Compiled
 from checker.explicit.emit_search import NO_PARENT, Word, batch_room
-from checker.explicit.errors import TooLittleMemory
+from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.visited import Fingerprints, InMemory, Visited
 from checker.explicit.visited_disk import Log, Mapped, OnDisk, Run, least_budget
 
@@ -166,10 +166,16 @@ class Worker:
         self.block[Word.COUNT] = count
         self.compiled.recall(self.address)
 
-    def resume_on_disk(self, log: Log, folder: Path, runs: list[Run]) -> None:
+    def resume_on_disk(self, log: Log, folder: Path, sorted_states: int, runs: list[Run]) -> None:
+        """``sorted_states``: how many of their file count. Raises CheckpointError."""
         assert self.budget is not None
-        self.visited.close()
         sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
+        whole = sorted_.count >= sorted_states
+        if not whole or any(run.last > (log.states.count if run.of_log else sorted_states) for run in runs):
+            sorted_.close()
+            raise CheckpointError(f"{sorted_.path}: shorter than the checkpoint says; search anew")
+        sorted_.truncate(sorted_states)
+        self.visited.close()
         disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
         disk.runs.extend(runs)
         self.visited = disk

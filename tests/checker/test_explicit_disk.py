@@ -14,10 +14,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit import visited, visited_disk
+from checker.explicit import disk, visited, visited_disk
 from checker.explicit.cache import CACHE_VARIABLE
-from checker.explicit.checkpoint import FILE
+from checker.explicit.checkpoint import FILE, Saved, save
 from checker.explicit.errors import CheckpointError, TooLittleMemory
+from checker.explicit.layout import Capacity
 from checker.explicit.search import Explored, Room, Stopped, explore
 from spec.load import load_system, shipped
 from spec.state import Label
@@ -206,6 +207,52 @@ def test_what_was_written_after_the_checkpoint_does_not_count(tmp_path: Path) ->
         with open(file, "ab") as log:
             log.write(b"\xff" * 12345)
     assert_same(explore(system(), room=Room(recover=tmp_path)), undisturbed())
+
+
+def test_new_search_does_not_overwrite_the_checkpoint_of_another(tmp_path: Path) -> None:
+    stopped_search(tmp_path)
+    kept = (tmp_path / FILE).read_bytes()
+    with pytest.raises(CheckpointError, match="go on with that search"):
+        explore(system(2), room=Room(checkpoint=tmp_path, interval=0))
+    assert (tmp_path / FILE).read_bytes() == kept
+    assert_same(explore(system(), room=Room(recover=tmp_path)), undisturbed())
+
+
+def test_folder_that_cannot_be_made_is_said_before_the_search(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        explore(system(), room=Room(checkpoint=tmp_path / "file"))
+
+
+def test_search_begun_anew_leaves_no_checkpoint_of_its_first_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed when its states have more room and its logs are overwritten: what was said of them is void."""
+    tight = Capacity(slots=1)
+    written: list[Capacity] = []
+
+    def killed(folder: Path, saved: Saved) -> None:
+        written.append(saved.capacity)
+        if saved.capacity != tight:
+            raise KeyboardInterrupt
+        save(folder, saved)
+
+    monkeypatch.setattr(disk, "save", killed)
+    found = explore(system(), capacity=tight, room=Room(checkpoint=tmp_path, interval=0))
+    assert found.stopped is Stopped.INTERRUPTED
+    assert written[0] == tight != written[-1]
+    with pytest.raises(CheckpointError, match="no level was finished"):
+        explore(system(), room=Room(recover=tmp_path))
+
+
+def test_sorted_file_that_is_cut_is_refused(tmp_path: Path) -> None:
+    """It is read as memory: what is missing would kill the process."""
+    room = Room(memory=2 << 20, checkpoint=tmp_path, interval=0)
+    assert explore(system(2), max_steps=22, room=room).on_disk
+    with open(tmp_path / "sorted.0", "r+b") as file:
+        file.truncate(4096)
+    with pytest.raises(CheckpointError, match=r"sorted\.0: shorter"):
+        explore(system(2), room=Room(memory=2 << 20, recover=tmp_path))
 
 
 def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
