@@ -95,6 +95,10 @@ class Disk:
                 f"{levels.room.recover}: a checkpoint of another search; recover with the spec, model and options that "
                 "it was made with, on a machine of the same kind"
             )
+        if saved.broken and not levels.violations.go_on:
+            raise CheckpointError(
+                f"{levels.room.recover}: this search went on after a violation; recover with --continue, too"
+            )
         folder = self._open(fresh=False)
         for i, (worker, kept) in enumerate(zip(levels.workers, saved.workers, strict=True)):
             if min(self.logs[i].states.count, self.logs[i].parents.count) < kept.count:
@@ -117,10 +121,10 @@ class Disk:
         for worker, start in zip(levels.workers, levels.starts, strict=True):
             worker.visited.begin_level(start)
         levels.found.levels.extend(saved.levels)
-        levels.deadlock = saved.deadlock
         self.seconds = saved.seconds
         for goal, place in saved.reached.items():
             levels.reach(goal, place)
         for name, place in saved.broken.items():
             levels.violations.add(name, place)
-        levels.note_deadlock()
+        if saved.deadlock is not None:  # a worker may have met one since whose run is longer
+            levels.meet_deadlock(saved.deadlock)

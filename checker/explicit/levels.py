@@ -268,16 +268,20 @@ class Levels:
 
     def note_deadlock(self) -> None:
         """Looks for the first state without any label, once."""
-        if self.found.deadlock is not None:
+        if self.deadlock is not None:
             return
         stuck = [(worker.block[Word.DEADLOCK], i) for i, worker in enumerate(self.workers)]
         first = min((place for place in stuck if place[0] >= 0), default=None)
         if first is not None:
-            self.deadlock = first
-            self.found.deadlock, state = self._run_to(*first)
-            self.evaluator.tally.cuts = {}
-            if self.evaluator.transitions(state):
-                raise Disagreement("the evaluator finds a label where the search found none")
+            self.meet_deadlock(first)
+
+    def meet_deadlock(self, place: tuple[int, int]) -> None:
+        """Notes the first state without any label. Raises Disagreement."""
+        self.deadlock = place
+        self.found.deadlock, state = self._run_to(*place)
+        self.evaluator.tally.cuts = {}
+        if self.evaluator.transitions(state):
+            raise Disagreement("the evaluator finds a label where the search found none")
 
     def sum_up(self) -> None:
         """Fills in the counts."""

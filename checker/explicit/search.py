@@ -205,6 +205,9 @@ def explore(
             code = compiled(system, states, cache, alike, fingerprints=fingerprints)
             asked = code.capacity_path if states is None else asked
             states = code.layout.capacity
+            if saved is not None and alike and saved.key != code.key:  # it may have been given up before
+                alike = alike.without("the checkpoint is not of a search up to its symmetry")
+                continue
             seconds = {phase: seconds.get(phase, 0) + more for phase, more in code.seconds.items()}
             with ExitStack() as memory:
                 levels = Levels(code, evaluator, workers, memory, clock, only, first, room, go_on=go_on)
@@ -262,7 +265,7 @@ def _searched(
     except MemoryError as full:
         found.stopped, found.reason = Stopped.MEMORY, str(full)
     levels.sum_up()
-    found.seconds["search"] = time.monotonic() - began
+    found.seconds["search"] = levels.disk.seconds + time.monotonic() - began
     return found
 
 

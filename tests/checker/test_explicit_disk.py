@@ -10,6 +10,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 pytest.importorskip("llvmlite")
@@ -164,8 +165,6 @@ explore(system, workers=2, room=Room(memory=memory, checkpoint=Path(sys.argv[1])
 
 def killed_in_mid_search(folder: Path, memory: int, after: int) -> None:
     """Starts a search and ends it by SIGKILL when ``after`` levels are in its checkpoint."""
-    import msgspec
-
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(memory)])
     try:
         began = time.monotonic()
@@ -253,6 +252,65 @@ def test_sorted_file_that_is_cut_is_refused(tmp_path: Path) -> None:
         file.truncate(4096)
     with pytest.raises(CheckpointError, match=r"sorted\.0: shorter"):
         explore(system(2), room=Room(memory=2 << 20, recover=tmp_path))
+
+
+HALTING = """
+const Node: set
+
+process Node:
+    volatile x: 0..20 = 0
+    volatile halted: bool = false
+
+    action count:
+        require not halted and x < 20
+        x := x + 1
+
+    action halt:
+        require not halted
+        halted := true
+
+model m:
+    Node = {n}
+"""
+
+
+def test_recovered_search_keeps_the_first_deadlock(tmp_path: Path) -> None:
+    """Every level has one. Numbers of states that two workers own say nothing of their depths."""
+    (tmp_path / "halting.spec").write_text(HALTING)
+    halting = load_system(tmp_path / "halting.spec")
+    explore(halting, workers=16, max_steps=15, room=Room(checkpoint=tmp_path / "left", interval=0))
+    found = explore(halting, room=Room(recover=tmp_path / "left"))
+    assert found.complete
+    assert found.deadlock is not None
+    assert [label.rule for label in found.deadlock] == ["halt"]
+
+
+def test_search_that_went_on_after_a_violation_is_recovered_only_to_go_on(tmp_path: Path) -> None:
+    """Else a later violation would end it that is not the shortest."""
+    text = HALTING.replace("model m", "invariant low: forall n in Node: n.x < 2\n\nmodel m")
+    (tmp_path / "halting.spec").write_text(text)
+    halting = load_system(tmp_path / "halting.spec")
+    room = Room(recover=tmp_path / "left")
+    explore(halting, max_steps=9, go_on=True, room=Room(checkpoint=tmp_path / "left", interval=0))
+    with pytest.raises(CheckpointError, match="--continue"):
+        explore(halting, room=room)
+    found = explore(halting, go_on=True, room=room)
+    assert [len(violation.labels) for violation in found.violations.values()] == [2]
+
+
+def test_checkpoint_of_a_search_whose_symmetry_was_given_up_is_recovered(tmp_path: Path) -> None:
+    stopped_search(tmp_path)
+    found = explore(system(), symmetry=True, room=Room(recover=tmp_path))
+    assert_same(found, undisturbed())
+    assert "not of a search up to its symmetry" in str(found.symmetry)
+
+
+def test_time_before_the_checkpoint_counts(tmp_path: Path) -> None:
+    """Else a recovered search would seem to generate billions of states a second."""
+    stopped_search(tmp_path)
+    left = msgspec.json.decode((tmp_path / FILE).read_bytes())
+    (tmp_path / FILE).write_bytes(msgspec.json.encode({**left, "seconds": 1000.0}))
+    assert 1000 < explore(system(), room=Room(recover=tmp_path)).seconds["search"] < 1100
 
 
 def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
