@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from checker.checking import Checked, judged
 from checker.enumeration import Enumerated, Interleaving, Report
@@ -151,14 +152,21 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
         checked.reason = f"{found.stopped.value}: {found.reason}" if found.reason else found.stopped.value
         folder = search.checkpoint or search.recover
         if folder is not None:
-            again = replace(search, checkpoint=None, recover=None, workers=None)
-            words = question.command("check", *again.words(), "--recover", str(folder))
-            checked.reason += f"; go on with: {words}"
+            checked.reason += f"; {_how_to_go_on(folder, question, search)}"
         if checked.labels is None:
             checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
         if checked.labels is None or search.go_on:
             checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
     return checked
+
+
+def _how_to_go_on(folder: Path, question: Question, search: Search) -> str:
+    from checker.explicit.checkpoint import is_there
+
+    if not is_there(folder):
+        return f"no checkpoint was left in {folder} yet"
+    again = replace(search, checkpoint=None, recover=None, workers=None)
+    return f"go on with: {question.command('check', *again.words(), '--recover', str(folder))}"
 
 
 def _back_end() -> BackEnd:

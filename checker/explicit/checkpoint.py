@@ -51,10 +51,14 @@ class Saved(msgspec.Struct, frozen=True):
     workers: list[WorkerSaved]
 
 
+def is_there(folder: Path) -> bool:
+    return (folder / FILE).exists()
+
+
 def claim(folder: Path) -> None:
     """Makes the folder for a new search's checkpoints, and sees that it can be written to. Raises CheckpointError if it
     is another's, OSError."""
-    if (folder / FILE).exists():
+    if is_there(folder):
         raise CheckpointError(
             f"{folder}: holds the checkpoint of a search, which a new one would overwrite; go on with that search "
             "(--recover), name another folder, or remove this one"

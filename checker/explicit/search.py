@@ -246,6 +246,8 @@ def _searched(
         else:
             levels.disk.take_up(saved)
         while levels.current:
+            if stop_at_deadlock and found.deadlock is not None:  # known from the checkpoint
+                break
             found.levels.append(levels.current)
             if watch is not None:
                 watch(levels.states())

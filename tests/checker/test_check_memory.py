@@ -62,3 +62,11 @@ def test_recovery_command_is_printed_and_works(tmp_path: Path, monkeypatch: pyte
     answer = again.json["answers"][0]
     assert answer["levels"][:4] == [1, 3, 12, 28]
     assert answer["distinct"] > 1000
+
+
+def test_recovery_from_what_is_not_there_is_not_offered(tmp_path: Path) -> None:
+    """No half minute has passed, so no checkpoint was left."""
+    ran = model_check("check", "--model", "three", "--timeout", "1", "--checkpoint", tmp_path / "left")
+    assert ran.code == 22
+    assert "no checkpoint was left" in ran.out
+    assert "--recover" not in ran.out

@@ -285,6 +285,19 @@ def test_recovered_search_keeps_the_first_deadlock(tmp_path: Path) -> None:
     assert [label.rule for label in found.deadlock] == ["halt"]
 
 
+def test_deadlock_before_the_checkpoint_ends_a_search_that_asks_for_it(tmp_path: Path) -> None:
+    """And not a violation that lies deeper, of which it would be said that none is shorter."""
+    text = HALTING.replace("model m", "invariant low: forall n in Node: n.x < 9\n\nmodel m")
+    (tmp_path / "halting.spec").write_text(text)
+    halting = load_system(tmp_path / "halting.spec")
+    explore(halting, max_steps=9, room=Room(checkpoint=tmp_path / "left", interval=0))
+    assert explore(halting, room=Room(recover=tmp_path / "left")).violation is not None
+    found = explore(halting, stop_at_deadlock=True, room=Room(recover=tmp_path / "left"))
+    assert found.violation is None
+    assert found.deadlock is not None
+    assert len(found.deadlock) == 1
+
+
 def test_search_that_went_on_after_a_violation_is_recovered_only_to_go_on(tmp_path: Path) -> None:
     """Else a later violation would end it that is not the shortest."""
     text = HALTING.replace("model m", "invariant low: forall n in Node: n.x < 2\n\nmodel m")
