@@ -137,7 +137,7 @@ search_options = _all_of(
         "--checkpoint",
         metavar="DIR",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Leave there, every half minute, what --recover needs (explicit engine).",
+        help="Leave there, after a level, every half minute at most, what --recover needs (explicit engine).",
     ),
     click.option(
         "--recover",

@@ -82,7 +82,6 @@ class Search:
         if self.recover is not None and self.workers is not None:
             raise Stop(Exit.USAGE, "--recover goes on with as many workers as the search had: leave out --workers")
 
-
     def _refuse_beside_simulation(self, engine: str) -> None:
         if self.simulate is None:
             if self.seed is not None:

@@ -18,6 +18,7 @@ from spec.system import Property, System
 StatePlace = tuple[int, int]
 """A state's number in its worker, and the worker's."""
 
+
 class Noting(Protocol):
     """Who looks at states. ``broken_at``: where properties were broken, by their mask; ``broken_from``: by a step."""
 
