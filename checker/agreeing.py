@@ -20,7 +20,7 @@ from checker.symbolic import enumerate as by_symbolic
 from checker.symbolic.check import Unknown, Violation, check
 from checker.symbolic.errors import EnginesDisagree, SymbolicError
 from checker.symbolic.images import Images
-from checker.symbolic.solve import Deadline
+from checker.symbolic.watch import Deadline, Watch
 from spec import counting
 from spec import explore as reference
 from spec.evaluate import EvaluationError
@@ -132,7 +132,7 @@ class _Symbolic:
 
     def __init__(self, question: Question, start: State, deadline: Deadline, tick: Tick) -> None:
         self.question, self.start, self.deadline, self.tick = question, start, deadline, tick
-        self.images = Images(question.system, deadline)
+        self.images = Images(question.system, Watch(deadline))
 
     def find_levels(self, depth: int, into: list[Level]) -> None:
         known = by_symbolic.Reachable()
@@ -155,7 +155,7 @@ class _Symbolic:
     def shortest(self, depth: int) -> int | None:
         system, only = self.question.system, self.question.only
         with self._failures():
-            found = check(system, depth, start=self.start, only=only, timeout=self.deadline.left())
+            found = check(system, depth, start=self.start, only=only, watch=Watch(self.deadline))
         if isinstance(found, Unknown):
             raise OutOfTime
         return len(found.labels) if isinstance(found, Violation) else None

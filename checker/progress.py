@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 
@@ -35,11 +36,15 @@ class Progress:
         return self
 
     def __call__(self, done: int, remark: str = "") -> None:
-        now = time.monotonic()
-        if self.deadline is not None and now > self.deadline:
+        if self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTime
+        self.show(lambda: self.line(done, self.seconds, remark))
+
+    def show(self, line: Callable[[], str]) -> None:
+        """Says the line, if one is due."""
+        now = time.monotonic()
         if self._live and now - self.started > 1 and now - self._shown > 0.25:
-            self.say(self.line(done, now - self.started, remark))
+            self.say(line())
 
     def say(self, line: str) -> None:
         """Shows a line in place of the one before; no longer than the terminal is wide, for a line that wraps could not

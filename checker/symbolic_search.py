@@ -10,7 +10,7 @@ from checker.symbolic.check import NoneWithin, Unknown, Violation
 from checker.symbolic.check import check as search
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
-from checker.symbolic.solve import Deadline
+from checker.symbolic.watch import Deadline, Heartbeat, Watch
 from checker.verdict import Exit, Stop
 from spec.explore import Violation as Violated
 from spec.system import Enumeration
@@ -19,20 +19,12 @@ from spec.system import Enumeration
 def check_symbolic(question: Question, max_steps: int, timeout: float | None, scenario: str | None) -> Checked:
     """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end."""
     start, prefix = question.start(scenario)
-    reached = -1
-    with Progress("check: labels searched", max_steps) as progress:
-
-        def report(depth: int, seconds: float, conflicts: int) -> None:
-            nonlocal reached
-            reached = depth
-            progress(depth, f"{conflicts:,} conflicts")
-
+    with Progress("check") as progress:
+        watch = Watch(Deadline(timeout), lambda beat: progress.show(lambda: line(progress, beat, max_steps)))
         try:
-            answer = search(
-                question.system, max_steps, start=start, only=question.only, timeout=timeout, progress=report
-            )
+            answer = search(question.system, max_steps, start=start, only=question.only, watch=watch)
         except KeyboardInterrupt:
-            return Checked("symbolic", Exit.INTERRUPTED, reached, len(prefix), reason="interrupted")
+            return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
         except SymbolicError as error:
             raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     match answer:
@@ -47,6 +39,20 @@ def check_symbolic(question: Question, max_steps: int, timeout: float | None, sc
             return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
         case Unknown(depth, reason):
             return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
+
+
+def line(progress: Progress, beat: Heartbeat, most: int | None = None) -> str:
+    """What z3 is asked and how it does: ``check: depth 7 of 20, 3 s in z3, 1,204 conflicts, 96 MiB, 21 s so far``."""
+    of = "" if most is None else f" of {most}"
+    conflicts = beat.before + (0 if beat.asked is None else beat.asked.conflicts)
+    parts = [
+        f"{beat.query}{of}",
+        f"{beat.seconds:.0f} s in z3",
+        f"{conflicts:,} conflicts",
+        f"{beat.memory / 2**20:,.0f} MiB",
+        f"{progress.seconds:.0f} s so far",
+    ]
+    return ", ".join(parts)
 
 
 def enumerate_symbolic(

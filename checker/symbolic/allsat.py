@@ -11,23 +11,24 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from checker.symbolic.circuit import Bit, Circuit
-from checker.symbolic.solve import Deadline, Solver
+from checker.symbolic.solve import Solver
+from checker.symbolic.watch import Query, Watch
 
 
-def solutions(circuit: Circuit, goal: Bit, bits: Sequence[Bit], deadline: Deadline) -> set[tuple[bool, ...]]:
+def solutions(circuit: Circuit, goal: Bit, bits: Sequence[Bit], watch: Watch, query: Query) -> set[tuple[bool, ...]]:
     """The assignments of ``bits`` (inputs) under which ``goal`` is true of some assignment of the other inputs.
 
     Raises GaveUp and KeyboardInterrupt.
     """
     if goal == 0:
         return set()
-    solver = Solver(circuit, deadline, enumerating=True)
+    solver = Solver(circuit, watch, enumerating=True)
     solver.require(goal)
     solver.define(bits)
     free = [bit for bit in bits if bit > 1]
     if not free:
-        return {tuple(bit == 1 for bit in bits)} if solver.check() else set()
-    found = solver.enumerate(free)
+        return {tuple(bit == 1 for bit in bits)} if solver.check(query=query) else set()
+    found = solver.enumerate(free, query)
     if len(free) == len(bits):
         return found
     return {tuple(_widened(bits, values)) for values in found}

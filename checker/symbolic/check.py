@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from checker.symbolic.circuit import FALSE, Bit, Circuit
 from checker.symbolic.decode import confirm, labels_of, read_state, reader, state_bits
 from checker.symbolic.errors import EnginesDisagree, GaveUp
-from checker.symbolic.solve import Deadline, Solver
+from checker.symbolic.solve import Solver
 from checker.symbolic.unroll import Bound, Unrolling
+from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
 from spec.system import Expr, Property, System
-
-Progress: TypeAlias = Callable[[int, float, int], None]
-"""Called after each depth with no answer: (depth, seconds so far, conflicts of the solver so far)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +57,7 @@ def check(
     *,
     start: State | None = None,
     only: str | None = None,
-    timeout: float | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Violation | NoneWithin | Unknown:
     """A shortest violation of the system's invariants and action invariants, or evaluation error, from ``start``.
 
@@ -76,7 +71,8 @@ def check(
     def bad(run: Unrolling, depth: int) -> Bit:
         return _bad(run, depth, invariants, actions)
 
-    found = _search(system, start, max_steps, bad, timeout, progress)
+    asks = f"violates {only or 'a property'}, or ends in an evaluation error"
+    found = _search(system, start, max_steps, bad, "check", asks, watch or Watch())
     if isinstance(found, tuple):
         return _violation(evaluator, start, *found, only)
     return found
@@ -89,8 +85,7 @@ def reach(
     *,
     start: State | None = None,
     bound: Bound | None = None,
-    timeout: float | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Reached | NoneWithin | Unknown:
     """A shortest run from ``start`` to a state where ``goal`` is true. ``bound``: names in it, with values."""
     evaluator = Evaluator(system)
@@ -101,7 +96,7 @@ def reach(
         reached = run.circuit.conjunction(value, error ^ 1)
         return run.circuit.conjunction(reached, run.steps[depth - 1].taken) if depth else reached
 
-    found = _search(system, start, max_steps, at_goal, timeout, progress)
+    found = _search(system, start, max_steps, at_goal, "reach", "comes to the goal", watch or Watch())
     if not isinstance(found, tuple):
         return found
     labels, states = found
@@ -132,24 +127,22 @@ def _search(
     start: State,
     max_steps: int,
     target: Callable[[Unrolling, int], Bit],
-    timeout: float | None,
-    progress: Progress | None,
+    task: str,
+    asks: str,
+    watch: Watch,
 ) -> tuple[tuple[Label, ...], tuple[State, ...]] | NoneWithin | Unknown:
     """A shortest run at whose end ``target`` is true: its labels, and the states after each but maybe the last."""
-    began, deadline = time.monotonic(), Deadline(timeout)
     run = Unrolling(system, start)
-    solver = Solver(run.circuit, deadline)
+    solver = Solver(run.circuit, watch)
     known = -1
     try:
         for depth in range(max_steps + 1):
             run.extend_to(depth)
-            deadline.check()
+            watch.deadline.check()
             goal = target(run, depth)
-            if goal != FALSE and solver.check(goal):
+            if solver.check(goal, query=Query(task, f"a run of {depth} labels {asks}", depth)):
                 return _read_run(run, solver, depth, goal)
             known = depth
-            if progress is not None:
-                progress(depth, time.monotonic() - began, solver.conflicts())
             if depth:
                 taken = run.steps[depth - 1].taken
                 if taken == FALSE:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from checker.symbolic.errors import GaveUp
 from checker.symbolic.images import Images
 from checker.symbolic.situations import Situations
-from checker.symbolic.solve import Deadline
+from checker.symbolic.watch import Deadline, Watch
 from spec.counting import CrashState, Situation
 from spec.state import DurableRecord, Label, State
 from spec.system import System
@@ -65,7 +65,7 @@ def reachable_states(
     Raises EvaluationError where a transition has no meaning: ``into`` has what was found by then. Time running out and
     Ctrl-C leave it too. ``images``: what is known of the system's transitions already, with the deadline.
     """
-    images = Images(system, Deadline(timeout)) if images is None else images
+    images = Images(system, Watch(Deadline(timeout))) if images is None else images
     found = Reachable() if into is None else into
     try:
         for depth, _ in enumerate(_levels(images, _start(images, start), found)):
@@ -139,7 +139,7 @@ def crash_states(
 
     Time running out and Ctrl-C leave what was found.
     """
-    images = Images(system, Deadline(timeout)) if images is None else images
+    images = Images(system, Watch(Deadline(timeout))) if images is None else images
     result, reached = CrashStates(), Reachable()
     situations = Situations(images)
     try:
@@ -159,9 +159,7 @@ def crash_states(
     return result
 
 
-def _add_crashes(
-    images: Images, situations: Situations, reached: Reachable, state: State, result: CrashStates
-) -> None:
+def _add_crashes(images: Images, situations: Situations, reached: Reachable, state: State, result: CrashStates) -> None:
     """Adds a state's crash states: one for each process and surviving disk, with the smallest keep that leaves it."""
     bare, processes = state.without_history(), images.system.processes
     kept: dict[tuple[str, DurableRecord], Label] = {}
@@ -205,7 +203,7 @@ class Interleavings:
         images: Images | None = None,
     ) -> None:
         assert 0 <= window <= depth
-        self.images = Images(system, Deadline(timeout)) if images is None else images
+        self.images = Images(system, Watch(Deadline(timeout))) if images is None else images
         self.start = _start(self.images, start)
         self.depth, self.window = depth, window
         self.progress = progress

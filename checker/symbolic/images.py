@@ -16,9 +16,9 @@ from checker.symbolic.decode import confirm, state_bits
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.layout import read_number
 from checker.symbolic.reading import read_states
-from checker.symbolic.solve import Deadline
 from checker.symbolic.state import Shape
 from checker.symbolic.transition import step
+from checker.symbolic.watch import Query, Watch
 from spec.evaluate import Evaluator
 from spec.state import Label, State
 from spec.system import System
@@ -33,10 +33,10 @@ Transition = tuple[Label, State]
 class Images:
     """The transitions of a system's states, each computed once."""
 
-    def __init__(self, system: System, deadline: Deadline) -> None:
+    def __init__(self, system: System, watch: Watch) -> None:
         self.system = system
         self.shape = Shape(system)
-        self.deadline = deadline
+        self.watch = watch
         self.evaluator = Evaluator(system)
         self.known: dict[State, tuple[Transition, ...]] = {}
 
@@ -50,7 +50,7 @@ class Images:
         """Makes the transitions of all these states known. Raises GaveUp, KeyboardInterrupt, EvaluationError."""
         wanted = [state for state in dict.fromkeys(states) if state not in self.known]
         for at in range(0, len(wanted), BATCH):
-            self.deadline.check()
+            self.watch.deadline.check()
             batch = wanted[at : at + BATCH]
             for state, transitions in zip(batch, self._transitions(batch), strict=True):
                 self.known[state] = transitions
@@ -69,7 +69,9 @@ class Images:
         bits = (*index.bits, *following.choices.bits)
         taken = c.conjunction(following.taken, proper)
         fails = c.conjunction(following.error, proper)
-        found = sorted(solutions(c, c.disjunction(taken, fails), bits, self.deadline))
+        states_ = "one state" if len(states) == 1 else f"one of {len(states)} states"
+        query = Query("transitions", f"a label leads out of {states_}")
+        found = sorted(solutions(c, c.disjunction(taken, fails), bits, self.watch, query))
         result: list[list[Transition]] = [[] for _ in states]
         if not found:
             return [() for _ in states]

@@ -6,32 +6,24 @@ Clauses go in as DIMACS text, which z3 reads in two microseconds each; building 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit, Gate
 from checker.symbolic.errors import GaveUp
+from checker.symbolic.smtlib import SmtFile
+from checker.symbolic.watch import Answer, Asked, Query, Watch
 
-
-class Deadline:
-    """A point in time that a search must not pass; ``None`` seconds: no such point."""
-
-    def __init__(self, seconds: float | None = None) -> None:
-        self.end = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        return None if self.end is None else self.end - time.monotonic()
-
-    def check(self) -> None:
-        left = self.left()
-        if left is not None and left <= 0:
-            raise GaveUp("timeout")
+CHUNK = 50_000
+"""Lines of clauses that z3 reads at once: it does not listen while it reads, and Ctrl-C is to end within a second."""
 
 
 class Solver:
     """The conjunction of the bits asserted so far, over one circuit that may still grow."""
 
-    def __init__(self, circuit: Circuit, deadline: Deadline | None = None, *, enumerating: bool = False) -> None:
+    def __init__(self, circuit: Circuit, watch: Watch | None = None, *, enumerating: bool = False) -> None:
         import z3
 
         self._z3 = z3
@@ -40,7 +32,8 @@ class Solver:
         if enumerating:
             self._solver.set("relevancy", 0)  # of no use on clauses; without it solutions come twice as fast
         self.circuit = circuit
-        self.deadline = deadline or Deadline()
+        self.watch = watch or Watch()
+        self._required: list[list[Bit]] = []
         self._variables: dict[int, int] = {}
         self._literals: dict[Bit, Any] = {}
         self._text: list[str] = []
@@ -57,6 +50,7 @@ class Solver:
         if TRUE in bits:
             return
         bits = [bit for bit in bits if bit != FALSE]
+        self._required.append(bits)
         self.define(bits)
         self._clause(*(self._literal(bit) for bit in bits))
 
@@ -97,53 +91,96 @@ class Solver:
                 )
 
     def _send(self) -> None:
-        if self._text:
-            text = "\n".join(self._text)
-            self._solver.from_string(f"p cnf {len(self._variables)} {text.count(chr(10)) + 1}\n{text}\n")
-            self._text = []
+        """Hands what is new to z3, in pieces between which time is looked at."""
+        lines = iter("\n".join(self._text).split("\n") if self._text else ())
+        while piece := list(islice(lines, CHUNK)):
+            self.watch.deadline.check()
+            with self._memory_errors():
+                self._solver.from_string(f"p cnf {len(self._variables)} {len(piece)}\n" + "\n".join(piece) + "\n")
+        self._text = []
 
     # ---------------------------------------------------------------------------------------- answers
 
-    def check(self, *assumptions: Bit) -> bool:
+    def check(self, *assumptions: Bit, query: Query) -> bool:
         """Whether the assertions can be met, with these bits true. Raises GaveUp, KeyboardInterrupt."""
-        if FALSE in assumptions:
-            return False
-        bits = [bit for bit in assumptions if bit != TRUE]
-        self.define(bits)
-        self._send()
-        if not self._ask([self._term(bit) for bit in bits]):
+        bits = [bit for bit in assumptions if bit > 1]
+        if FALSE not in assumptions:
+            self.define(bits)
+            self._send()
+        if not self._ask(query, bits, known=FALSE in assumptions):
             return False
         self._model = self._solver.model()
         return True
 
-    def enumerate(self, bits: Sequence[Bit]) -> set[tuple[bool, ...]]:
+    def enumerate(self, bits: Sequence[Bit], query: Query) -> set[tuple[bool, ...]]:
         """Every assignment of these inputs that some solution has; the solver is of no use afterwards."""
         from checker.symbolic.allsat import Collector
 
         self._send()
         collecting = Collector(self._z3, self._solver, [self._term(bit) for bit in bits])
-        satisfiable = self._ask([])
+        self._ask(query, [], collecting.found)
         if collecting.broken is not None:
             raise collecting.broken
-        assert not satisfiable, "the collector refuses every solution"
         return collecting.found
 
-    def _ask(self, assumptions: list[Any]) -> bool:
-        left = self.deadline.left()
+    def _ask(
+        self, query: Query, assumptions: list[Bit], found: set[tuple[bool, ...]] | None = None, *, known: bool = False
+    ) -> bool:
+        """Puts the question and keeps the answer. ``found``: where solutions are collected, each of which is refused,
+        so that z3 ends with "unsat". ``known``: the answer is no, and z3 need not be asked."""
+        watch = self.watch
+        watch.deadline.check()
+        path, written = watch.file_for(query), None
+        if path is not None:
+            clauses = [*self._required, *([bit] for bit in assumptions), *([[FALSE]] if known else [])]
+            written = SmtFile(path, query, self.circuit, clauses, f"z3 {self._z3.get_version_string()}")
+        began, before, answer, reason = time.monotonic(), self._conflicts(), Answer.UNKNOWN, "interrupted"
+        try:
+            with watch.listening(query, self._memory):
+                answer, reason = (Answer.UNSATISFIABLE, "") if known else self._answer(assumptions)
+            if found is not None:
+                assert answer is not Answer.SATISFIABLE, "the collector refuses every solution"
+                answer = Answer.SATISFIABLE if found and answer is Answer.UNSATISFIABLE else answer
+        finally:
+            if written is not None:
+                written.answered(answer)
+            seconds, conflicts = time.monotonic() - began, self._conflicts() - before
+            watch.note(Asked(query, answer, reason, seconds, conflicts, self._memory(), path))
+        if answer is Answer.UNKNOWN:
+            raise GaveUp(reason)
+        return answer is Answer.SATISFIABLE
+
+    def _answer(self, assumptions: list[Bit]) -> tuple[Answer, str]:
+        """z3's answer; with the reason, where that is "unknown"."""
+        left = self.watch.deadline.left()
         if left is not None:
-            self.deadline.check()
             self._solver.set("timeout", max(1, int(left * 1000)))
-        answer = self._solver.check(*assumptions)
+        with self._memory_errors():
+            answer = self._solver.check(*(self._term(bit) for bit in assumptions))
         if answer == self._z3.unsat:
-            return False
+            return Answer.UNSATISFIABLE, ""
         if answer == self._z3.sat:
-            return True
+            return Answer.SATISFIABLE, ""
         reason = str(self._solver.reason_unknown())
-        left = self.deadline.left()
+        left = self.watch.deadline.left()
         # The SMT core says "canceled" both for Ctrl-C and when time is up, which it may find a little early.
         if "interrupted" in reason or (reason == "canceled" and (left is None or left > 0.1)):
             raise KeyboardInterrupt
-        raise GaveUp("timeout" if reason in ("timeout", "canceled") else reason)
+        return Answer.UNKNOWN, "timeout" if reason in ("timeout", "canceled") else reason
+
+    @contextmanager
+    def _memory_errors(self) -> Iterator[None]:
+        """That z3 has no memory left is an "unknown", too."""
+        try:
+            yield
+        except self._z3.Z3Exception as error:
+            if "memory" not in str(error):
+                raise
+            raise GaveUp(f"z3: {error}") from error
+
+    def _memory(self) -> int:
+        """Bytes that z3 holds, of all its solvers; may be asked while z3 is at work."""
+        return int(self._z3.Z3_get_estimated_alloc_size())
 
     def _term(self, bit: Bit) -> Any:
         term = self._literals.get(bit)
@@ -161,7 +198,7 @@ class Solver:
         positive = self._model[self._term(bit & ~1)]
         return bool(self._z3.is_true(positive)) != bool(bit & 1)
 
-    def conflicts(self) -> int:
+    def _conflicts(self) -> int:
         statistics = self._solver.statistics()
         for key in ("sat conflicts", "conflicts"):
             if key in statistics.keys():  # noqa: SIM118 - z3's Statistics has no __contains__

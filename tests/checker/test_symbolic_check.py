@@ -9,6 +9,7 @@ import pytest
 from checker.symbolic.check import NoneWithin, Reached, Unknown, Violation, check, reach
 from checker.symbolic.decode import confirm
 from checker.symbolic.errors import EnginesDisagree
+from checker.symbolic.watch import Deadline, Watch
 from spec.evaluate import Evaluator
 from spec.explore import explore
 from spec.load import load_system, shipped
@@ -72,7 +73,7 @@ def test_a_search_that_no_run_goes_beyond_is_complete() -> None:
 
 
 def test_running_out_of_time_is_unknown_and_never_none() -> None:
-    found = check(shipped_system("raft", "three"), 40, timeout=1.0)
+    found = check(shipped_system("raft", "three"), 40, watch=Watch(Deadline(1.0)))
     assert isinstance(found, Unknown)
     assert found.reason == "timeout"
     assert found.depth < 40

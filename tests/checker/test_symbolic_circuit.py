@@ -15,10 +15,13 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import GaveUp
 from checker.symbolic.layout import raw_bits, read, read_number
 from checker.symbolic.numbers import Number, count, less, number, width
-from checker.symbolic.solve import Deadline, Solver
+from checker.symbolic.solve import Solver
 from checker.symbolic.values import equal
+from checker.symbolic.watch import Deadline, Query, Watch
 from spec.sorts import BOOL
 from spec.system import Operator
+
+QUERY = Query("test", "the goal is true")
 
 GATES: dict[str, tuple[int, Callable[..., bool]]] = {
     "conjunction": (2, lambda a, b: a and b),
@@ -50,7 +53,7 @@ def test_a_circuit_computes_what_its_gates_say(data: st.DataObject) -> None:
     goal = bits[-1]
     solver = Solver(c)
     solver.define(inputs)
-    assert solver.check(goal) == (meanings[-1] != 0)
+    assert solver.check(goal, query=QUERY) == (meanings[-1] != 0)
     if meanings[-1]:
         at = sum(solver.value(bit) << i for i, bit in enumerate(inputs))
         assert meanings[-1] >> at & 1
@@ -134,14 +137,14 @@ def test_a_question_that_takes_too_long_has_no_answer(enumerating: bool) -> None
     """Eleven pigeons do not fit into ten holes, but that is hard to see: an error, and not "unsatisfiable"."""
     c = Circuit()
     sits = [[c.input() for _ in range(10)] for _ in range(11)]
-    solver = Solver(c, Deadline(0.3), enumerating=enumerating)
+    solver = Solver(c, Watch(Deadline(0.3)), enumerating=enumerating)
     for pigeon, holes in enumerate(sits):
         solver.require_some(holes)
         for other in sits[:pigeon]:
             for a, b in zip(holes, other, strict=True):
                 solver.require_some((a ^ 1, b ^ 1))
     with pytest.raises(GaveUp, match="timeout"):
-        solver.enumerate(sits[0]) if enumerating else solver.check()
+        solver.enumerate(sits[0], QUERY) if enumerating else solver.check(query=QUERY)
 
 
 def test_importing_the_engine_imports_no_z3() -> None:

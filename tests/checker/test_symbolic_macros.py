@@ -8,8 +8,8 @@ from checker.symbolic.allsat import solutions
 from checker.symbolic.check import NoneWithin, Violation, check
 from checker.symbolic.decode import labels_of, read_state, state_bits
 from checker.symbolic.macros import schedules_of
-from checker.symbolic.solve import Deadline
 from checker.symbolic.unroll import Unrolling
+from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.explore import explore
 from spec.state import Label, State
@@ -37,7 +37,7 @@ def steps_of(system: System, start: State, length: int = 1) -> dict[tuple[Label,
     roots += [b for s in micro_steps for b in (*state_bits(s.before), s.taken, *s.label_is.values())]
     cone = c.cone(roots)
     found = {}
-    for values in solutions(c, goal, choices, Deadline()):
+    for values in solutions(c, goal, choices, Watch(), Query("macro", "it can be taken")):
         simulated = c.simulate(cone, dict(zip(choices, map(int, values), strict=True)))
 
         def bit(which: int, simulated: dict[int, int] = simulated) -> bool:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from checker.symbolic.allsat import solutions
 from checker.symbolic.decode import labels_of, read_state, state_bits
 from checker.symbolic.images import Images
-from checker.symbolic.solve import Deadline
 from checker.symbolic.unroll import Unrolling
+from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
 from spec.system import StorageMode, System
@@ -58,7 +58,7 @@ def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], St
 @given(st.sampled_from(NETWORKS), st.sampled_from(STORAGES), st.sampled_from(BOUNDS), st.integers(0, 10**6))
 def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str, seed: int) -> None:
     system = _configured(network, storage, bounds)
-    evaluator, images = Evaluator(system), Images(system, Deadline())
+    evaluator, images = Evaluator(system), Images(system, Watch())
     states, failing = _walk(evaluator, seed, 25)
     images.compute(states)
     for state in states:
@@ -73,7 +73,7 @@ def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str,
 @pytest.mark.parametrize("seed", range(4))
 def test_transitions_of_raft_are_the_evaluators(model: str, seed: int) -> None:
     system = shipped_system("raft", model)
-    evaluator, images = Evaluator(system), Images(system, Deadline())
+    evaluator, images = Evaluator(system), Images(system, Watch())
     states, _ = _walk(evaluator, seed, 40)
     images.compute(states)
     for state in states:
@@ -109,7 +109,7 @@ def _compare_runs(evaluator: Evaluator, start: State, length: int) -> None:
     for step in run.steps:
         roots += state_bits(step.before)
     cone = c.cone(roots)
-    for values in solutions(c, goal, choices, Deadline()):
+    for values in solutions(c, goal, choices, Watch(), Query("step", "it can be taken")):
         simulated = c.simulate(cone, dict(zip(choices, map(int, values), strict=True)))
 
         def bit(which: int, simulated: dict[int, int] = simulated) -> bool:
