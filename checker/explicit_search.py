@@ -28,6 +28,9 @@ DEFAULT_RUN = 100
 INTERVAL = 30.0
 """Seconds between two checkpoints, at the least."""
 
+ON_DISK = "with --memory SIZE a search goes on on disk when that is used up, slower, with the same counts"
+KEPT = "; with --checkpoint DIR it can be taken up again"
+
 
 def check_explicit(question: Question, search: Search) -> Checked:
     """The whole space within the bounds, or ``max_steps`` labels deep; up to symmetry where the spec allows."""
@@ -151,6 +154,9 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
     if found.stopped is not None:
         checked.reason = f"{found.stopped.value}: {found.reason}" if found.reason else found.stopped.value
         folder = search.checkpoint or search.recover
+        to_disk = search.memory is None and not search.fingerprints and found.back_end is BackEnd.NATIVE
+        if found.stopped is Stopped.MEMORY and to_disk:
+            checked.reason += f"; {ON_DISK}{'' if folder else KEPT}"
         if folder is not None:
             checked.reason += f"; {_how_to_go_on(folder, question, search)}"
         if checked.labels is None:

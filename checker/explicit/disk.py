@@ -116,7 +116,8 @@ class Disk:
             else:
                 for i, worker in enumerate(levels.workers):
                     worker.read_log(self.logs[i])
-        except OverBudget:
+        except OverBudget as full:
+            levels.refuse_more_memory(full)
             self.take_over([kept.count for kept in saved.workers], [kept.counters for kept in saved.workers])
         for worker, start in zip(levels.workers, levels.starts, strict=True):
             worker.visited.begin_level(start)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
+from checker.explicit.available import spare
 from checker.explicit.compile import Compiled
 from checker.explicit.disk import Disk
 from checker.explicit.emit_search import Returned, Word, batch_room
@@ -46,7 +47,9 @@ class Levels:
         self.system, self.first = evaluator.system, first
         self.found = Explored(workers=workers)
         self.stop = False
-        share = None if room.memory is None else room.memory // workers
+        # No more than the machine has to spare, whatever was said: to run out of memory is to be killed.
+        self.budget = spare() if room.memory is None else min(room.memory, spare())
+        share = self.budget // workers
         self.workers = [memory.enter_context(Worker(code, i, workers, share)) for i in range(workers)]
         self.disk = Disk(self, memory)
         # Also for one worker: no signal may interrupt the code that moves a store to where there is more room. The pool
@@ -152,13 +155,14 @@ class Levels:
                 return
 
     def expand(self) -> bool:
-        """Finds the next level; whether an evaluation failed or an action invariant is broken on the way. Where memory
-        does not suffice for it, it is begun again on disk."""
+        """Finds the next level; whether an evaluation failed or an action invariant is broken on the way. Where the
+        memory that was asked for does not suffice for it, it is begun again on disk. Raises MemoryError, OSError."""
         ends = [worker.count for worker in self.workers]
         before = [worker.counters() for worker in self.workers]
         try:
             self._expand_level(ends)
-        except OverBudget:
+        except OverBudget as full:
+            self.refuse_more_memory(full)
             self.disk.take_over(ends, before)
             self._expand_level(ends)
         self.starts, self.expanding = ends, False
@@ -174,6 +178,17 @@ class Levels:
         self.note_deadlock()
         self.violations.note_steps(self.workers)
         return self.violations.ended(events)
+
+    def refuse_more_memory(self, full: OverBudget) -> None:
+        """Raises MemoryError, unless the search was told to go on on disk."""
+        states = "fingerprints" if self.code.fingerprints else "states"
+        if self.room.memory is None:
+            may = f"this machine can spare ({self.budget / 2**20:,.0f} MiB)"
+        elif self.code.fingerprints:
+            may = "--memory allows"
+        else:
+            return
+        raise MemoryError(f"the {states} need more memory than {may}") from full
 
     def _expand_level(self, ends: list[int]) -> None:
         for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
@@ -307,7 +322,7 @@ class Levels:
     def now(self, seconds: float) -> Now:
         distinct = sum(worker.count for worker in self.workers)
         generated = sum(worker.block[Word.GENERATED] for worker in self.workers)
-        size = sum(worker.bytes for worker in self.workers)
+        size = sum(worker.bytes + worker.apart for worker in self.workers)
         depth, known, expanded = len(self.found.levels), sum(self.found.levels), self._expanded()
         return Now(depth, distinct, generated, distinct - expanded, 0.0, size, seconds, expanded, known)
 

@@ -8,25 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 from contextlib import suppress
 
 PAGE = 1 << 21
 """Blocks are multiples of a huge page."""
 _LEAST = 1 << 26
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
-
-
-def physical() -> int:
-    """Bytes of memory that this process may use: the machine's, or its control group's if that is less."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(name) as file:
-                limits.append(int(file.read()))
-        except (OSError, ValueError):
-            continue
-    return min(limits)
 
 
 class Block:

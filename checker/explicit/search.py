@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from checker.explicit.available import MemoryWatch
 from checker.explicit.back_end import INSTALL, BackEnd, choose
 from checker.explicit.cache import remember_capacity
 from checker.explicit.errors import (
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """``memory``: bytes for states, ``None``: all there is. ``checkpoint``: the folder to leave checkpoints in;
+    """``memory``: bytes that the search may take before it goes on on disk; ``None``: it does not, and takes what the
+    machine can spare. ``checkpoint``: the folder to leave checkpoints in;
     ``recover``: one to go on from. ``interval``: seconds from one checkpoint to the next, at the least."""
 
     memory: int | None = None
@@ -58,6 +60,7 @@ class Stopped(Enum):
     TIME = "time is up"
     INTERRUPTED = "interrupted"
     MEMORY = "out of memory"
+    NUMBERS = "too many states"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Explored:
     capacity: Capacity = field(default_factory=Capacity)
     symmetry: Symmetry = NONE
     on_disk: bool = False
-    reason: str = ""  # why memory was out
+    reason: str = ""  # why it was stopped, if that takes more words
     fingerprints: bool = False
     back_end: BackEnd = BackEnd.NATIVE
 
@@ -238,6 +241,8 @@ def explore(
 def _searched(
     levels: Levels, max_steps: int | None, saved: Saved | None, stop_at_deadlock: bool, watch: Watch | None
 ) -> Explored:
+    from checker.explicit.visited import TooManyStates
+
     began = time.monotonic()
     found = levels.found
     try:
@@ -266,6 +271,8 @@ def _searched(
         found.stopped = Stopped.INTERRUPTED
     except MemoryError as full:
         found.stopped, found.reason = Stopped.MEMORY, str(full)
+    except TooManyStates as full:
+        found.stopped, found.reason = Stopped.NUMBERS, str(full)
     levels.sum_up()
     found.seconds["search"] = levels.disk.seconds + time.monotonic() - began
     return found
@@ -282,13 +289,16 @@ class Search(Protocol):
 
 
 class Clock:
-    """Ends the search when its time is up, and reports progress once a second."""
+    """Ends the search when its time is up or the machine's memory is, and reports progress once a second."""
 
     def __init__(self, timeout: float | None, progress: Progress | None) -> None:
         self.began = self.reported = time.monotonic()
         self.timeout, self.progress, self.generated, self.expanded = timeout, progress, 0, 0
+        self.memory = MemoryWatch()
 
     def tick(self, levels: Search) -> None:
+        """Raises OutOfTime, MemoryError."""
+        self.memory.look()
         now = time.monotonic()
         if self.timeout is not None and now - self.began > self.timeout:
             raise OutOfTime

@@ -46,8 +46,8 @@ def _apart(words: int) -> Array[c_int64]:
 class Worker:
     """One owner of states. Use it as a context manager: it frees what it holds."""
 
-    def __init__(self, compiled: Compiled, me: int, workers: int, budget: int | None = None) -> None:
-        """``budget``: bytes of memory for its states. Raises TooLittleMemory."""
+    def __init__(self, compiled: Compiled, me: int, workers: int, budget: int) -> None:
+        """``budget``: bytes of memory for all that it holds. Raises TooLittleMemory."""
         self.compiled, self.words = compiled, compiled.layout.words
         self.block = _apart(len(Word))
         self.address = ctypes.addressof(self.block)
@@ -57,13 +57,14 @@ class Worker:
         self.context = _apart(compiled.context_words)
         self.taken = _apart(len(compiled.kinds))
         self.boxes = _apart(2 * workers)
-        box = BOX_BYTES if budget is None else min(BOX_BYTES, budget // 64)
+        box = min(BOX_BYTES, budget // (16 * workers))
         self.box_room = max(2 * records, box // (8 * (self.words + 2))) if workers > 1 else 0
-        self._box_memory = [
-            (c_int64 * (self.box_room * (self.words + 2)))() for other in range(workers if workers > 1 else 0)
-        ]
-        for other, memory in enumerate(self._box_memory):
+        self._box_memory = {
+            other: (c_int64 * (self.box_room * (self.words + 2)))() for other in range(workers) if other != me
+        }
+        for other, memory in self._box_memory.items():
             self.boxes[2 * other] = ctypes.addressof(memory)
+        self.apart = sum(map(ctypes.sizeof, (self.buffer, self.hashes, *self._box_memory.values())))
         self.running = False  # in the level that is being expanded
         self.event: int | None = None  # mask of broken invariants where the cursor is; 0: an evaluation failed
         self.failed: int | None = None  # the first state of which a label's evaluation failed
@@ -82,12 +83,15 @@ class Worker:
         block[Word.DEADLOCK] = -1
         block[Word.FEWEST] = compiled.most
         block[Word.ME], block[Word.WORKERS] = me, workers
-        self.budget = budget
-        if budget is not None and budget < least_budget(compiled, self.box_room):
-            least = workers * (least_budget(compiled, self.box_room) // 2**20 + 1)
-            raise TooLittleMemory(f"a search of this system needs at least {least} MiB (--memory {least}M)")
+        self.budget = budget - self.apart  # for states
+        if self.budget < least_budget(compiled, self.box_room):
+            least = workers * (self.apart + least_budget(compiled, self.box_room)) // 2**20 + 1
+            raise TooLittleMemory(
+                f"a search of this system needs at least {least} MiB of memory; found: {workers * budget // 2**20} MiB "
+                "(--memory, or what this machine can spare)"
+            )
         kind = Fingerprints if compiled.fingerprints else InMemory
-        self.visited: Visited = kind(compiled, self.block, self.address, budget)
+        self.visited: Visited = kind(compiled, self.block, self.address, self.budget)
         self.make_room(max(1024, 2 * records))
 
     def __enter__(self) -> Worker:
@@ -102,7 +106,8 @@ class Worker:
 
     @property
     def bytes(self) -> int:
-        """What the states take in memory, with their parents and their part of the visited set."""
+        """What the states take in memory, with their parents and their part of the visited set. ``apart``: what the
+        worker holds besides, mostly boxes."""
         return self.visited.bytes
 
     def make_room(self, more: int) -> None:
@@ -148,7 +153,6 @@ class Worker:
 
     def go_to_disk(self, log: Log, folder: Path) -> None:
         """What is in the log becomes the visited set; memory is used for what will be found next."""
-        assert self.budget is not None
         self.visited.close()
         sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=True)
         disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
@@ -168,7 +172,6 @@ class Worker:
 
     def resume_on_disk(self, log: Log, folder: Path, sorted_states: int, runs: list[Run]) -> None:
         """``sorted_states``: how many of their file count. Raises CheckpointError."""
-        assert self.budget is not None
         sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
         whole = sorted_.count >= sorted_states
         if not whole or any(run.last > (log.states.count if run.of_log else sorted_states) for run in runs):

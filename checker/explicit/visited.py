@@ -11,7 +11,7 @@ from typing import Protocol
 
 from checker.explicit.compile import Compiled
 from checker.explicit.emit_search import NO_PARENT, Word
-from checker.explicit.memory import Block, physical
+from checker.explicit.memory import Block
 
 LOAD = 0.7
 """How full the hash table may be."""
@@ -21,6 +21,10 @@ LEAST_SLOTS = 1024
 
 class OverBudget(Exception):
     """The states need more memory than the search was given."""
+
+
+class TooManyStates(Exception):
+    """They have more numbers than there are: no memory helps."""
 
 
 class Visited(Protocol):
@@ -34,7 +38,7 @@ class Visited(Protocol):
     def bytes(self) -> int: ...
 
     def make_room(self, more: int) -> None:
-        """Room for so many further states. Raises MemoryError, OverBudget."""
+        """Room for so many further states. Raises MemoryError, OverBudget, TooManyStates."""
 
     def begin_level(self, start: int) -> None:
         """The states from ``start`` on are the level that will be expanded."""
@@ -88,13 +92,14 @@ def slots_for(states: int) -> int:
 class InMemory:
     """All states, whole. ``budget``: bytes, of which it takes no more."""
 
-    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int | None = None) -> None:
+    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int) -> None:
         self.block, self.words = block, compiled.layout.words
         self.compiled, self.address = compiled, address
         self.budget = budget
-        self.states, self.parents = Block(physical()), Block(physical() // 8)
-        self.table = Table(compiled, block, address)
         self._record = 8 * self.words + 4
+        most = budget // self._record  # with so much address space nothing has to be moved to where there is more
+        self.states, self.parents = Block(most * 8 * self.words), Block(most * 4)
+        self.table = Table(compiled, block, address)
 
     @property
     def count(self) -> int:
@@ -111,12 +116,11 @@ class InMemory:
             return
         refuse_more_than_can_be_numbered(needed, block[Word.WORKERS])
         size = slots_for(needed)
-        room = min(int(size * LOAD), MOST_STATES // block[Word.WORKERS])
-        if self.budget is not None:
-            growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
-            room = min(room, (self.budget - 8 * size - growing) // self._record)
-            if room < needed:
-                raise OverBudget
+        growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
+        numbers = MOST_STATES // block[Word.WORKERS]
+        room = min(int(size * LOAD), numbers, (self.budget - 8 * size - growing) // self._record)
+        if room < needed:
+            raise OverBudget
         self.states.make_room(room * 8 * self.words)
         self.parents.make_room(room * 4)
         block[Word.STATES] = block[Word.LEVEL] = self.states.address
@@ -144,10 +148,11 @@ class InMemory:
 class Fingerprints:
     """A hash of 64 bits for each state, and whole states of two levels: what is left can be wrong, rarely."""
 
-    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int | None = None) -> None:
+    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int) -> None:
         self.block, self.words, self.budget = block, compiled.layout.words, budget
-        self.hashes, self.parents = Block(physical() // 2), Block(physical() // 8)
-        self.level, self.following = Block(physical() // 2), Block(physical() // 2)
+        most = budget // 12  # as above
+        self.hashes, self.parents = Block(most * 8), Block(most * 4)
+        self.level, self.following = Block(budget), Block(budget)
         self.table = Table(compiled, block, address)
         self.start = self.end = 0  # of the level that is being expanded
 
@@ -166,13 +171,11 @@ class Fingerprints:
             return
         refuse_more_than_can_be_numbered(needed, block[Word.WORKERS])
         size = slots_for(needed)
-        room = min(int(size * LOAD), MOST_STATES // block[Word.WORKERS])
-        if self.budget is not None:
-            growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
-            whole = 8 * self.words
-            room = min(room, (self.budget - 8 * size - growing + self.start * whole) // (12 + whole))
-            if room < needed:
-                raise MemoryError("the fingerprints need more memory than --memory allows")
+        growing = self.table.bytes if self.table.bytes != 8 * size else 0  # while entries move to the new table
+        numbers, whole = MOST_STATES // block[Word.WORKERS], 8 * self.words
+        room = min(int(size * LOAD), numbers, (self.budget - 8 * size - growing + self.start * whole) // (12 + whole))
+        if room < needed:
+            raise OverBudget
         self.hashes.make_room(room * 8)
         self.parents.make_room(room * 4)
         self.following.make_room((room - self.end) * 8 * self.words)
@@ -183,6 +186,7 @@ class Fingerprints:
 
     def begin_level(self, start: int) -> None:
         self.level, self.following = self.following, self.level
+        self.following.forget()  # else it would hold the pages of the largest level so far
         self.start, self.end = start, self.count
         self.following.make_room((self.block[Word.ROOM] - self.end) * 8 * self.words)
         self._point()
@@ -210,9 +214,9 @@ class Fingerprints:
 
 
 def refuse_more_than_can_be_numbered(states: int, workers: int) -> None:
-    """Raises MemoryError: a parent is a number and its owner, together in 32 bits, and one is no state's."""
+    """Raises TooManyStates: a parent is a number and its owner, together in 32 bits, and one is no state's."""
     if states > MOST_STATES // workers:
-        raise MemoryError("more states than 32 bits can number")
+        raise TooManyStates("more than 32 bits can number")
 
 
 def words_at(states: int, index: int, words: int) -> tuple[int, ...]:

@@ -169,7 +169,7 @@ class OnDisk:
         self.block[Word.LEVEL] = self.log.states.map()
 
     def settle(self) -> None:
-        """Compares what was found with all runs, and makes a run of what is new. Raises MemoryError, OSError."""
+        """Compares what was found with all runs, and makes a run of what is new. Raises TooManyStates, OSError."""
         size, log = self.block[Word.COUNT], self.log
         if not size:
             return

@@ -23,6 +23,16 @@ def test_budget_is_kept_by_going_to_disk() -> None:
     assert (answer["distinct"], answer["generated"]) == (whole["distinct"], whole["generated"]) == (859750, 4809237)
 
 
+def test_memory_that_runs_out_is_inconclusive_and_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checker.explicit.levels.spare", lambda: 20 << 20)
+    ran = model_check("check", *ONGARO)
+    assert ran.code == 22
+    assert "Inconclusive: out of memory: the states need more memory than this machine can spare (20 MiB)" in ran.out
+    assert "with --memory SIZE a search goes on on disk" in ran.out
+    assert "with --checkpoint DIR it can be taken up again" in ran.out
+    assert "states by depth: 1, 3, " in ran.out
+
+
 def test_fingerprints_come_with_their_chance_to_be_wrong() -> None:
     ran = model_check("check", MODELS / "two_phase_commit.spec", "--fingerprints", "--no-symmetry")
     assert ran.code == 0

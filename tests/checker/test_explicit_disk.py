@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit import disk, visited, visited_disk
+from checker.explicit import available, disk, levels, store, visited, visited_disk
+from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.checkpoint import FILE, Saved, save
+from checker.explicit.compile import compiled
 from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.layout import Capacity
 from checker.explicit.search import Explored, Room, Stopped, explore
@@ -72,6 +75,58 @@ def test_memory_that_suffices_leaves_the_disk_alone() -> None:
     assert_same(found, undisturbed())
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_search_that_was_given_no_memory_takes_what_there_is_to_spare(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levels, "spare", lambda: 20 << 20)
+    peaks: list[int] = []
+    begin_level = visited.InMemory.begin_level
+
+    def noted(self: visited.InMemory, start: int) -> None:
+        peaks.append(workers * self.bytes)
+        begin_level(self, start)
+
+    monkeypatch.setattr(visited.InMemory, "begin_level", noted)
+    found = explore(system(2), workers=workers)
+    assert found.stopped is Stopped.MEMORY
+    assert found.reason == "the states need more memory than this machine can spare (20 MiB)"
+    assert not found.on_disk
+    assert 10 << 20 < max(peaks) <= 20 << 20
+    assert sum(found.levels) <= found.distinct < undisturbed(2).distinct
+    assert found.levels == undisturbed(2).levels[: len(found.levels)]
+
+
+def test_boxes_count_as_memory() -> None:
+    """Each of 64 workers has one for every other: 4 MiB each would be 16 GiB."""
+    code, budget = compiled(system()), 1 << 28
+    workers = [store.Worker(code, i, 64, budget // 64) for i in range(2)]
+    for worker in workers:
+        with worker:
+            assert worker.apart + worker.budget == budget // 64
+            assert worker.apart > 63 * 8 * (worker.words + 2) * worker.box_room
+            assert worker.apart < budget // 64 // 2
+
+
+def test_memory_that_others_take_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([1 << 34] * 3)
+    monkeypatch.setattr(available, "available", lambda: next(left, 1 << 20))
+    monkeypatch.setattr(available.MemoryWatch, "look", every_time(available.MemoryWatch.look))
+    for back_end in (BackEnd.NATIVE, BackEnd.PYTHON):
+        found = explore(system(2), back_end=back_end)
+        assert found.stopped is Stopped.MEMORY
+        assert found.reason == "1 MiB are left on this machine"
+        left = iter([1 << 34] * 3)
+
+
+def every_time(look: Callable[[available.MemoryWatch], None]) -> Callable[[available.MemoryWatch], None]:
+    def looked(self: available.MemoryWatch) -> None:
+        self._looked = 0.0
+        look(self)
+
+    return looked
+
+
 def test_too_little_memory_is_said_at_once() -> None:
     with pytest.raises(TooLittleMemory, match="needs at least"):
         explore(system(), room=Room(memory=1000))
@@ -91,8 +146,8 @@ def test_search_ends_before_the_numbers_of_its_states_do(memory: int | None, mon
     monkeypatch.setattr(visited, "MOST_STATES", 300_000)
     found = explore(system(2), workers=2, room=Room(memory=memory))
     assert found.on_disk == (memory is not None)
-    assert found.stopped is Stopped.MEMORY
-    assert found.reason == "more states than 32 bits can number"
+    assert found.stopped is Stopped.NUMBERS
+    assert found.reason == "more than 32 bits can number"
     assert 200_000 < found.distinct <= 300_000
 
 

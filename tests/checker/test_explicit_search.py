@@ -134,7 +134,7 @@ def test_states_of_one_hash_are_kept_apart_and_each_once(hash_: int) -> None:
     records = (c_int64 * (2 * len(states) * (words + 2)))()
     for place, state in enumerate(states + states):
         records[place * (words + 2) : (place + 1) * (words + 2)] = [hash_, place, *state]
-    with Worker(code, 0, 1) as worker:
+    with Worker(code, 0, 1, 1 << 24) as worker:
         code.absorb(worker.address, addressof(records), 2 * len(states))
         assert [worker.state(i) for i in range(worker.count)] == states
         assert [worker.parent(i) for i in range(worker.count)] == list(range(len(states)))
@@ -303,12 +303,12 @@ def test_memory_is_freed_when_no_thread_is_at_work_wherever_the_interrupt_came(
     assert freed_under == []
 
 
-def test_search_stops_when_memory_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_stops_when_there_are_no_more_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     import checker.explicit.visited as visited
 
     monkeypatch.setattr(visited, "MOST_STATES", 3000)
     found = explore(shipped_system("raft", "tiny"))
-    assert found.stopped is Stopped.MEMORY
+    assert found.stopped is Stopped.NUMBERS
     assert 0 < found.distinct < 3000
 
 
