@@ -16,6 +16,7 @@ from checker.explicit.emit_macros import macro_functions, most_macro_labels
 from checker.explicit.emit_properties import emit_properties
 from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_sorted import SortedCode
+from checker.explicit.emit_successors import emit_successors
 from checker.explicit.emit_symmetry import SymmetryCode
 from checker.explicit.emit_transitions import COUNTERS, Transitions
 from checker.explicit.errors import BrokenCode, NotEncodable
@@ -106,7 +107,7 @@ def emit(
     transitions = Transitions(module, layout, most_successors(layout), every_order=bool(symmetry))
     transitions.emit()
     emit_properties(module, transitions)
-    transitions.successors(macro_functions(transitions))
+    emit_successors(transitions, macro_functions(transitions))
     if symmetry:
         SymmetryCode(module, layout, transitions.pool, symmetry).emit()
     SearchCode(module, layout, transitions.most, fingerprints).emit()

@@ -398,6 +398,15 @@ class Code:
         return self.get(self.at(constant, index, type_), type_)
 
 
+def unreachable_if_unused(phi: Any) -> None:
+    """A φ that nothing comes to is no valid code: its block becomes unreachable."""
+    if not phi.incomings:
+        block = phi.parent
+        block.instructions.clear()
+        block.terminator = None
+        ir.IRBuilder(block).unreachable()
+
+
 def _bytes(type_: Any) -> int:
     return 8 if type_ == POINTER else -(-int(type_.width) // 8)
 

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, TRUE, Code, number
+from checker.explicit.emit_code import I64, POINTER, TRUE, Code, number, unreachable_if_unused
 from checker.explicit.emit_frame import read_message
-from checker.explicit.emit_transitions import OUT, Firing, Transitions
+from checker.explicit.emit_rules import chosen_parameters
+from checker.explicit.emit_successors import Firing
+from checker.explicit.emit_transitions import OUT, Transitions
 from checker.explicit.emit_values import Atom, Emitted, Int, at_position, constant, equal, lies_in, position
 from checker.explicit.errors import NotEncodable
 from checker.explicit.layout import KindLayout, Layout
@@ -177,10 +179,7 @@ class _Macro:
             rest = (given.context, given.state, given.begin, given.broken, *given.bindings.values())
             code.if_(code.is_equal(code.get(taken, I64), number(0)), lambda: go_on(*rest))
         code.b.ret(number(0))
-        if not status.incomings:
-            failed.instructions.clear()
-            failed.terminator = None
-            ir.IRBuilder(failed).unreachable()
+        unreachable_if_unused(status)
         code.finish()
         return code.function
 
@@ -272,14 +271,7 @@ class _Label:
         if self.step.rule == "crash":
             return {"keep": Int(self.choice, 0, max(len(kind.records) for kind in layout.kinds.values()))}
         if rule is not None and rule.message is None:
-            found: dict[str, Emitted] = {}
-            choice = self.choice
-            for parameter in reversed(rule.parameters):
-                shape = shape_of(parameter.sort)
-                size = number(count(shape))
-                found[parameter.name] = at_position(code, code.b.urem(choice, size), shape)
-                choice = code.b.udiv(choice, size)
-            return found
+            return chosen_parameters(code, rule, self.choice)
         access = self.of.pool
         key = access.key(code, self.pool, self.choice)
         message = self._message_name()

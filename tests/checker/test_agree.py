@@ -13,9 +13,10 @@ pytest.importorskip("llvmlite")
 import checker.agreeing
 from checker.agreeing import compare
 from checker.agreement import Agreed, Part, Side, answer
+from checker.explicit import emit_system_actions
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.counting import transitions_of
-from checker.explicit.emit_transitions import Firing, Transitions
+from checker.explicit.emit_successors import Firing
 from checker.question import ask
 from checker.symbolic import storage, transition
 from checker.symbolic.check import NoneWithin
@@ -138,7 +139,7 @@ def test_mutant_that_is_killed_is_killed_by_both() -> None:
 
 def stays_up(patch: pytest.MonkeyPatch) -> None:
     """The explicit engine forgets that a crashed process is down."""
-    patch.setattr(Transitions, "_put_up", lambda *_, **__: None)
+    patch.setattr(emit_system_actions, "_put_up", lambda *_, **__: None)
 
 
 def never_restarts(patch: pytest.MonkeyPatch) -> None:

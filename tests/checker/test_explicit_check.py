@@ -56,7 +56,8 @@ def test_report_says_what_states_are_counted_up_to(options: tuple[str, ...], dis
 def test_report_says_why_a_set_is_not_permuted(tmp_path: Path) -> None:
     path = tmp_path / "two_phase_commit.spec"
     text = (MODELS / "two_phase_commit.spec").read_text(encoding="utf-8")
-    named = text.replace("model five:\n", "model five:\n    constraint first: r1.vote != Aborted or r2.vote != Committed\n")
+    constraint = "constraint first: r1.vote != Aborted or r2.vote != Committed"
+    named = text.replace("model five:\n", f"model five:\n    {constraint}\n")
     path.write_text(named, encoding="utf-8")
     ran = model_check("check", path, "--model", "five", "--engine", "explicit")
     assert "ResourceManager is not permuted: constraint first names r1" in ran.out

@@ -1,0 +1,95 @@
+"""How the function of one transition begins: arguments, ways out, the acting process, and what its budget allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_frame import Own, read_value, region_of
+from checker.explicit.emit_statements import Exits
+from checker.explicit.emit_transitions import COUNTERS, CUTS, ERROR, OUT, OVERFLOW, Transitions
+from checker.explicit.emit_values import Int
+from checker.explicit.layout import KindLayout, Place
+from checker.explicit.llvm import Ssa, ir
+from checker.explicit.shapes import IntShape
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A rule function's: the acting process's position in its kind, which choice, slot or keep, and the label."""
+
+    context: Ssa
+    state: Ssa
+    pool: Ssa
+    local: Ssa
+    choice: Ssa
+    label: Ssa
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a budget stands at after the transition, and where."""
+
+    place: Place
+    value: Int
+
+
+def begun(of: Transitions, name: str) -> tuple[Code, Arguments]:
+    """A function for one transition, without its body."""
+    type_ = ir.FunctionType(I64, [POINTER, POINTER, POINTER, I64, I64, I64])
+    function = ir.Function(of.module, type_, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    for argument in function.args[:3]:
+        argument.add_attribute("noalias")
+    code, (context, state, pool, *choice) = Code(function), function.args
+    context = code.bounded_context(context)
+    state, pool = code.bounded(state, of.layout.words), code.bounded(pool, of.pool.words)
+    return code, Arguments(context, state, pool, *choice)
+
+
+def record_of(of: Transitions, code: Code, context: Ssa) -> Ssa:
+    """Where the label and the words of the next successor go."""
+    return code.bounded(code.b.inttoptr(code.word(context, OUT), POINTER), of.layout.words + 1)
+
+
+def exits_of(code: Code, context: Ssa) -> Exits:
+    """The ways out, written already: a count of the cut, and what is returned."""
+    body = code.b
+    code.b = ir.IRBuilder(code.block("none"))
+    none = code.b.block
+    code.b.ret(number(0))
+    code.b = ir.IRBuilder(code.block("error"))
+    error = code.b.block
+    code.b.ret(number(ERROR))
+    code.b = ir.IRBuilder(code.block("cut"))
+    cut = code.b.phi(I64)
+    for counter in (code.add(cut, number(COUNTERS)), number(CUTS)):
+        code.put_word(context, counter, code.add(code.word(context, counter), number(1)))
+    code.b.ret(number(0))
+    code.b = ir.IRBuilder(code.block("overflow"))
+    overflow = code.b.phi(I64)
+    code.b.ret(code.add(overflow, number(OVERFLOW)))
+    code.b = body
+    return Exits(none, error, cut, overflow)
+
+
+def own_of(code: Code, kind: KindLayout, local: Ssa) -> Own:
+    """The acting process, as known from the beginning on."""
+    body = code.b
+    code.b = code.prologue
+    own = Own(kind, local, code.add(local, number(kind.first)), region_of(code, kind, local))
+    code.b = body
+    return own
+
+
+def spent(of: Transitions, code: Code, state: Ssa, rule: str, exits: Exits) -> Spent | None:
+    """Not enabled if the rule's budget is used up; else what is then spent, and where that stands."""
+    if rule not in of.budgets:
+        return None
+    which = of.budgets[rule]
+    limit, place = of.layout.budgets[which][1], of.layout.budget_places[which]
+    already = read_value(code, state, 0, place, IntShape(0, limit))
+    assert isinstance(already, Int)
+    code.go_on(code.is_less(already.number, number(limit)), exits.none)
+    return Spent(place, Int(code.add(already.number, number(1)), 0, limit))
