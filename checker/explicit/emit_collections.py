@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from checker.explicit.emit_code import FALSE, I64, TRUE, Code, known, number, register
+from checker.explicit.emit_comparing import equal, lies_in
 from checker.explicit.emit_frame import Frame, read_message
-from checker.explicit.emit_values import (
-    Bool,
-    Emitted,
-    Int,
-    Map,
-    Message,
-    Seq,
-    Set,
-    at_position,
-    converted,
-    element_of,
-    equal,
-    lies_in,
-    packed,
-    position,
-    shape_of_emitted,
-    with_element,
-)
+from checker.explicit.emit_packing import converted, packed
+from checker.explicit.emit_positions import at_position, element_of, position, with_element
+from checker.explicit.emit_values import Bool, Emitted, Int, Map, Message, Seq, Set, shape_of_emitted
 from checker.explicit.layout import MessageLayout
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import (

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from checker.explicit.emit_code import FALSE, TRUE, known, number
 from checker.explicit.emit_collections import Collections
+from checker.explicit.emit_comparing import chosen, equal, lies_in
 from checker.explicit.emit_frame import Frame, read_value, region_of
+from checker.explicit.emit_packing import converted, mapped
+from checker.explicit.emit_positions import position
 from checker.explicit.emit_values import (
     Atom,
     Bool,
@@ -20,14 +23,8 @@ from checker.explicit.emit_values import (
     Record,
     Seq,
     Set,
-    chosen,
     constant,
-    converted,
-    equal,
-    lies_in,
-    mapped,
     parts,
-    position,
     rebuilt,
     shape_of_emitted,
     zero,

@@ -6,11 +6,12 @@ from typing import Any
 
 from checker.explicit.emit_code import Code, number
 from checker.explicit.emit_frame import Frame, read_message
+from checker.explicit.emit_positions import at_position
 from checker.explicit.emit_statements import Running, assigned, mentions
 from checker.explicit.emit_transition_begin import begun, exits_of, own_of, spent
 from checker.explicit.emit_transition_end import Ending
 from checker.explicit.emit_transitions import Transitions
-from checker.explicit.emit_values import Emitted, at_position
+from checker.explicit.emit_values import Emitted
 from checker.explicit.llvm import Ssa
 from checker.explicit.shapes import count, shape_of
 from spec.system import EndRecord, Rule

@@ -10,27 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, known, number, register
+from checker.explicit.emit_comparing import lies_in
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import Frame, read_bits, read_value
-from checker.explicit.emit_values import (
-    Atom,
-    Emitted,
-    Int,
-    Map,
-    Message,
-    Optional,
-    Record,
-    Seq,
-    Set,
-    at_position,
-    converted,
-    element_of,
-    lies_in,
-    mapped,
-    packed,
-    shape_of_emitted,
-    with_element,
-)
+from checker.explicit.emit_packing import converted, mapped, packed
+from checker.explicit.emit_positions import at_position, element_of, with_element
+from checker.explicit.emit_values import Atom, Emitted, Int, Map, Message, Optional, Record, Seq, Set, shape_of_emitted
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import NEVER, IntShape, SetShape, bits, count, shape_of, within
