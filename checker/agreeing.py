@@ -17,7 +17,8 @@ from checker.explicit_search import require_native
 from checker.progress import OutOfTime, Progress
 from checker.question import Question
 from checker.symbolic import enumerate as by_symbolic
-from checker.symbolic.check import Unknown, Violation, check
+from checker.symbolic.check import Violation, check
+from checker.symbolic.depths import Unknown
 from checker.symbolic.errors import EnginesDisagree, SymbolicError
 from checker.symbolic.images import Images
 from checker.symbolic.watch import Deadline, Watch

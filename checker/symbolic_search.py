@@ -6,8 +6,9 @@ from checker.checking import Checked
 from checker.enumeration import Enumerated, Interleaving, Report
 from checker.progress import Progress
 from checker.question import Question
-from checker.symbolic.check import NoneWithin, Unknown, Violation
+from checker.symbolic.check import Violation
 from checker.symbolic.check import check as search
+from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
 from checker.symbolic.watch import Deadline, Heartbeat, Watch

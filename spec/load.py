@@ -9,14 +9,19 @@ from importlib.resources import files
 from pathlib import Path
 
 from spec.diagnostics import Diagnostic, Severity, SpecError
+from spec.goals import GoalSequence
 from spec.lower import MutantName, lower
 from spec.mutate import mutated
 from spec.parse import parse_text
+from spec.parse_goals import GoalText
 from spec.resolve import Declarations, resolve
 from spec.source import SourceError, read_source
 from spec.syntax import Declaration, ModelDeclaration, MutantDeclaration, Setting
 from spec.system import Place, System
-from spec.type_models import dummy_model, parse_override
+from spec.type_environment import Environment
+from spec.type_goals import goal_sequence
+from spec.type_initial import constant_int
+from spec.type_models import bind, dummy_model, parse_override
 from spec.type_report import Report, close_to, did_you_mean, listed
 
 SET_OPTION = "--set"  # the "file" that the overrides of a model's settings stand in
@@ -84,9 +89,44 @@ def load_system(
     If no model is named: the first that the mutant's own file declares, else the spec's first. Raises SpecError with
     every error of the file, SourceError if a file cannot be read.
     """
-    path = Path(path)
+    return _load(Path(path), model, mutant, settings or {}).system
+
+
+def load_goals(
+    path: Path | str,
+    goals: tuple[GoalText, ...],
+    some: GoalText | None = None,
+    *,
+    model: str | None = None,
+    mutant: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> tuple[System, GoalSequence]:
+    """The system of :func:`load_system`, and goals typed in its scope. Raises SpecError, also for the goals' errors."""
+    chosen = _load(Path(path), model, mutant, settings or {})
+    report = Report()
+    binding = bind(chosen.declarations, chosen.model, chosen.overrides, report)
+    environment = Environment(chosen.declarations, binding.constants, binding.foreign, report, constant_int)
+    sequence = goal_sequence(environment, chosen.system, goals, some)
+    sources = {text.file: text.text for text in (*goals, *([some] if some else []))}
+    _raise_errors(report.diagnostics, {**chosen.sources, **sources})
+    assert sequence is not None
+    return chosen.system, sequence
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A system, and what it was lowered from."""
+
+    system: System
+    declarations: Declarations
+    model: ModelDeclaration
+    overrides: tuple[Setting, ...]
+    sources: Mapping[str, str]
+
+
+def _load(path: Path, model: str | None, mutant: str | None, settings: Mapping[str, str]) -> _Chosen:
     text = read_source(path)
-    sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in (settings or {}).items())}
+    sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in settings.items())}
     _raise_errors(check_text(text, str(path)), sources)
     report = Report()
     declarations = _parse(text, str(path))[0].declarations
@@ -100,13 +140,13 @@ def load_system(
             applied = MutantName(mutant, tuple(broken.name for broken in declaration.breaks))
             declarations = mutated((*declarations, *others), declaration, report)
     resolved = resolve(path.stem, declarations, report)
-    overrides = _overrides(settings or {}, resolved, report)
+    overrides = _overrides(settings, resolved, report)
     chosen = _choose(resolved, model, path, report)
     _raise_errors(report.diagnostics, sources)
     assert chosen is not None
     system = lower(resolved, chosen, overrides, applied, report)
     _raise_errors(report.diagnostics, sources)
-    return system
+    return _Chosen(system, resolved, chosen, overrides, sources)
 
 
 def shipped(name: str) -> Path:

@@ -20,6 +20,7 @@ from spec.system import Place
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
 
+    from spec.parse_expressions import Building
     from spec.parse_lexer import Reading
 
 # A tree deeper than this is no longer read by a human; the passes after this one walk it by recursion.
@@ -27,6 +28,8 @@ DEEPEST_NESTING = 100
 
 # In one declaration; what is wrong in more places is better rewritten than corrected.
 MOST_FAULTS = 10
+
+NAME_A_PART = "name a part of it with a `fun` or a `let`"
 
 Lines: TypeAlias = "tuple[tuple[int, str], ...]"  # numbered from 1
 
@@ -51,6 +54,23 @@ def parse_text(text: str, file: str) -> tuple[SpecFile, tuple[Diagnostic, ...]]:
         )
     faults.sort(key=lambda fault: (fault.place, fault.code))
     return SpecFile(file, tuple(found)), tuple(faults)
+
+
+def parse_words(text: str, file: str, start: str) -> tuple[Tree[Token] | None, Building, tuple[Diagnostic, ...]]:
+    """What the grammar's rule ``start`` makes of words that are no file, or what is wrong with them."""
+    from spec.parse_expressions import Building
+
+    lines = text.splitlines()
+    building = Building(file, lines)
+    chunk = tuple((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    if not chunk:
+        return None, building, (Diagnostic("S101", Place(file, 1, 1), "nothing is written here", None),)
+    tree, fault, _ = _attempt(chunk, file, start)
+    if fault is not None:
+        return None, building, (fault,)
+    if tree is not None and (deep := _too_deep(tree)):
+        return None, building, (Diagnostic("S113", building.place(deep), "this is nested too deeply", NAME_A_PART),)
+    return tree, building, ()
 
 
 def _declarations(lines: list[str]) -> Iterator[Lines]:
@@ -89,13 +109,12 @@ def _parse_declaration(chunk: Lines, lines: list[str], file: str) -> tuple[tuple
     building = Building(file, lines)
     if deep := _too_deep(tree):
         place = building.place(deep)
-        hint = "name a part of it with a `fun` or a `let`"
-        return (), [*faults, Diagnostic("S113", place, "this is nested too deeply", hint)]
+        return (), [*faults, Diagnostic("S113", place, "this is nested too deeply", NAME_A_PART)]
     found = declarations(tree, building)
     return () if faults else found, faults + building.faults
 
 
-def _attempt(chunk: Lines, file: str) -> tuple[Tree[Token] | None, Diagnostic | None, int]:
+def _attempt(chunk: Lines, file: str, start: str = "start") -> tuple[Tree[Token] | None, Diagnostic | None, int]:
     """The tree, or what is wrong; and the line in which the last logical line started."""
     from lark import UnexpectedToken
 
@@ -104,7 +123,7 @@ def _attempt(chunk: Lines, file: str) -> tuple[Tree[Token] | None, Diagnostic | 
 
     reading = Reading(file, chunk)
     try:
-        return _tree(reading), None, reading.logical_line
+        return _tree(reading, start), None, reading.logical_line
     except Fault as fault:
         return None, fault.diagnostic, reading.logical_line
     except UnexpectedToken as unexpected:
@@ -141,8 +160,10 @@ def _first_word(line: str) -> str:
     return line.split()[0].rstrip(":")
 
 
-def _tree(reading: Reading) -> Tree[Token]:
-    parsed = _grammar().parse(reading)  # SpecLexer takes the Reading as its text
+def _tree(reading: Reading, start: str) -> Tree[Token]:
+    parsed = _grammar().parse(reading, start=start)  # SpecLexer takes the Reading as its text
+    if start != "start":
+        return parsed
     (tree,) = parsed.children
     assert not isinstance(tree, str)
     return tree
@@ -155,7 +176,8 @@ def _grammar() -> Lark:
     from spec.parse_lexer import SpecLexer
 
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer=SpecLexer, propagate_positions=True)
+    starts = ["start", "goal", "some"]
+    return Lark(grammar, start=starts, parser="lalr", lexer=SpecLexer, propagate_positions=True)
 
 
 @cache

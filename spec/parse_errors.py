@@ -108,7 +108,7 @@ def explain(token: Token, accepted: frozenset[str], spelling: Mapping[str, str],
 
 
 def unknown_declaration(f: Finding) -> Diagnostic | None:
-    if f.line or len(f.reading.tokens) > 1:
+    if f.line or len(f.reading.tokens) > 1 or "const" not in f.fitting:
         return None
     if f.written in STATEMENT_WORDS:
         hint = "put statements into an action, a handler or a proc"

@@ -23,6 +23,9 @@ class Report:
     def has_errors(self) -> bool:
         return any(d.severity is Severity.ERROR for d in self._found)
 
+    def add(self, found: Iterable[Diagnostic]) -> None:
+        self._found |= dict.fromkeys(found)
+
     def error(self, code: str, place: Place, message: str, hint: str | None = None) -> None:
         self._found[Diagnostic(code, place, message, hint)] = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from spec.resolve import SYSTEM_ACTIONS
@@ -215,11 +215,7 @@ class Patterns:
     # --------------------------------------------------------------------------------------- completions
 
     def completion(self, node: CompletionDeclaration) -> Completion:
-        # A label's arguments are bound beside the parameters: a parameter of the same name gets another one.
-        labels = [p.name for rule in self.rules for p in rule.parameters]
-        labels += [name for message in self.environment.messages.values() for name, _ in message.fields]
-        names = Names(("self", "message", "source", "destination", *labels))
-        scope = Scope(self.environment, names, PROPERTY, expression)
+        scope = Scope(self.environment, self.names_beside_labels(), PROPERTY, expression)
         parameters = []
         for declared in node.parameters:
             sort = self.environment.sort_of(declared.type)
@@ -228,15 +224,20 @@ class Patterns:
             unique, scope = scope.bind(declared.name, sort)
             if sort is not None:
                 parameters.append(Parameter(unique, sort))
-        steps = [self._completion_step(step, scope) for step in node.steps]
+        steps = [self.completion_step(step, scope) for step in node.steps]
         return Completion(node.name, tuple(parameters), tuple(s for s in steps if s is not None), node.place)
 
-    def _completion_step(self, step: CompletionStepDeclaration, scope: Scope) -> CompletionStep | None:
+    def names_beside_labels(self) -> Names:
+        """A label's arguments are bound beside the parameters: a parameter of the same name gets another one."""
+        labels = [p.name for rule in self.rules for p in rule.parameters]
+        labels += [name for message in self.environment.messages.values() for name, _ in message.fields]
+        return Names(("self", "message", "source", "destination", "keep", *labels))
+
+    def completion_step(self, step: CompletionStepDeclaration, scope: Scope) -> CompletionStep | None:
         known = (*self.environment.declarations.rules, *SYSTEM_ACTIONS, "deliver")
         if not self.known(step, known):
             return None
         process_sort, wanted = self.arguments_of(step)
-        locals_ = self._label_locals(step.rule, process_sort)
         process: Expr | None = None
         found: list[tuple[str, Expr]] = []
         good = True
@@ -265,17 +266,22 @@ class Patterns:
                     found.append((argument.name, value))
         when = None
         if step.when is not None:
-            inner = Scope(scope.environment, scope.names, PROPERTY, expression, {**locals_, **scope.locals})
+            type_ = next((v.value for name, v in found if name == "message" and isinstance(v, Literal)), None)
+            locals_ = self._label_locals(step.rule, process_sort, type_)
+            inner = replace(scope, locals={**locals_, **scope.locals})
             when = inner.condition(step.when, "the condition of `when`")
             good = good and when is not None
         return CompletionStep(step.rule, process, tuple(found), when, step.place) if good else None
 
-    def _label_locals(self, name: str, process: AtomSort | None) -> dict[str, Local | None]:
-        """What a label of the rule binds in `when`: who does it, its parameters, its message."""
+    def _label_locals(self, name: str, process: AtomSort | None, type_: str | None) -> dict[str, Local | None]:
+        """What a label of the rule binds in `when`: who does it, its parameters, its message (of this type, if it is
+        named)."""
         lowered = [rule for rule in self.rules if rule.name == name]
         found: dict[str, Local | None] = {} if process is None else {"self": Local("self", process)}
         found |= {p.name: Local(p.name, p.sort) for rule in lowered for p in rule.parameters}
-        if len(lowered) == 1 and lowered[0].message is not None:
+        if type_ in self.environment.messages:
+            found["message"] = Local("message", self.environment.messages[type_])
+        elif len(lowered) == 1 and lowered[0].message is not None:
             found["message"] = Local("message", lowered[0].message)
         elif name in ("drop", "duplicate", "deliver") or len(lowered) > 1:
             found["message"] = Local("message", self.environment.any_message)

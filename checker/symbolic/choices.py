@@ -92,7 +92,7 @@ def choices(c: Circuit, before: SymbolicState, shape: Shape, kinds: tuple[Kind, 
         if k.rule is not None:
             used = sum(size(p.sort) for p in k.rule.parameters)
             for value, parameter in zip(rule_parameters(parameters, k.rule), k.rule.parameters, strict=True):
-                conditions.append(c.implies(bit, _proper(c, value, parameter.sort)))
+                conditions.append(c.implies(bit, proper(c, value, parameter.sort)))
         conditions.append(c.implies(bit, c.every(b ^ 1 for b in parameters[used:])))
     slot_is = tuple(is_number(c, slot, j) for j in range(len(before.messages)))
     return Choices(kind, process, slot, keep, parameters, kinds, is_kind, slot_is, c.every(conditions))
@@ -106,7 +106,7 @@ def rule_parameters(bits: tuple[Bit, ...], rule: Rule) -> tuple[Symbolic, ...]:
     return tuple(values)
 
 
-def _proper(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
+def proper(c: Circuit, value: Symbolic, sort: Sort) -> Bit:
     """Well formed and canonical: one assignment of bits per value."""
     same = (c.same(x, y) for x, y in zip(raw_bits(value), pack(c, value, sort), strict=True))
     return c.conjunction(well_formed(c, value, sort), c.every(same))

@@ -19,7 +19,7 @@ from checker.explicit.counting import transitions_of
 from checker.explicit.emit_successors import Firing
 from checker.question import ask
 from checker.symbolic import storage, transition
-from checker.symbolic.check import NoneWithin
+from checker.symbolic.depths import NoneWithin
 from checker.verdict import Exit
 from spec.load import load_file, load_system, shipped_specs
 from spec.system import Agreement

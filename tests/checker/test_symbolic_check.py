@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from checker.symbolic.check import NoneWithin, Reached, Unknown, Violation, check, reach
+from checker.symbolic.check import Violation, check
 from checker.symbolic.decode import confirm
+from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.watch import Deadline, Watch
 from spec.evaluate import Evaluator
@@ -29,21 +30,6 @@ action invariant steps: n <= old(n) + 2 or label == up
 model m:
     storage = atomic
 """
-
-
-def test_the_shortest_way_to_four_litres_has_six_labels() -> None:
-    system = shipped_system("diehard", "puzzle")
-    found = reach(system, system.sometimes[0].expr, 10)
-    assert isinstance(found, Reached)
-    assert len(found.labels) == len(found.states) == 6
-    assert found.states[-1].shared == (3, 4)
-    assert reach(system, system.sometimes[0].expr, 5) == NoneWithin(5)
-
-
-def test_the_start_is_looked_at_too() -> None:
-    system = shipped_system("diehard", "puzzle")
-    start = Evaluator(system).initial_states()[0]._replace(shared=(0, 4))
-    assert reach(system, system.sometimes[0].expr, 3, start=start) == Reached((), ())
 
 
 def test_an_invariant_and_an_action_invariant_are_violated_as_early_as_can_be() -> None:

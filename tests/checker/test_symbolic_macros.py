@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from checker.symbolic.allsat import solutions
-from checker.symbolic.check import NoneWithin, Violation, check
+from checker.symbolic.check import Violation, check
 from checker.symbolic.decode import labels_of, read_state, state_bits
+from checker.symbolic.depths import NoneWithin
 from checker.symbolic.macros import schedules_of
 from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Query, Watch
