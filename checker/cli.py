@@ -20,6 +20,7 @@ from checker.options import (
     json_option,
     mutant_options,
     output_options,
+    prove_options,
     question_options,
     search_options,
     target_option,
@@ -103,6 +104,19 @@ def enumerate_(grain: str, **options: Any) -> None:
     from checker import commands
 
     commands.enumerate_(**options)
+
+
+@cli.command()
+@click.argument("spec", required=False)
+@question_options
+@prove_options
+@workers_option
+@json_option
+def prove(engine: str, **options: Any) -> None:
+    """Prove that the declared `inductive` conjuncts hold in runs of any length, and that the invariants follow."""
+    from checker import commands
+
+    commands.prove(**options)
 
 
 @cli.command()

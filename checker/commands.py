@@ -250,9 +250,7 @@ def _save_job(job: MainJob, folder: Path | None) -> None:
         save(job.flaw.trace, folder, "seed-flaw")
 
 
-def replay(
-    traces: tuple[Path, ...], target: str, faults: tuple[str, ...], as_json: bool, out_itf: Path | None
-) -> None:
+def replay(traces: tuple[Path, ...], target: str, faults: tuple[str, ...], as_json: bool, out_itf: Path | None) -> None:
     """``model-check replay``."""
     opened = open_named(target, frozenset(faults))
     make_folder(out_itf)
@@ -342,6 +340,31 @@ def scenario_trace(question: Question, name: str) -> Trace:
     """The run of a scenario's script, as a trace."""
     _, labels = question.start(name)
     return Tracer(question.evaluator).trace(labels, {"scenario": name})
+
+
+def prove(
+    spec: str | None,
+    model: str | None,
+    settings: tuple[str, ...],
+    mutant: str | None,
+    only: str | None,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """``model-check prove``. ``how``: the fields of a Proving."""
+    from checker.proof_report import print_proof, proof_json  # imports z3
+    from checker.proving import Proving
+    from checker.proving import prove as run_prove
+
+    proving = Proving(**how)
+    question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only, inductive=True)
+    reproduce = question.command("prove", *proving.words())
+    proof = run_prove(question, proving)
+    if as_json:
+        click.echo(proof_json(question, proof, reproduce))
+    else:
+        print_proof(console(), question, proof, reproduce)
+    raise Stop(proof.code, "")
 
 
 def agree(

@@ -184,6 +184,20 @@ mutant_options = _all_of(
 )
 """How mutants are tried."""
 
+prove_options = _all_of(
+    click.option(
+        "--engine", type=click.Choice(["symbolic"]), default="symbolic", help="symbolic: z3, the one that can prove."
+    ),
+    timeout_option,
+    click.option(
+        "--max-steps",
+        metavar="N",
+        type=click.IntRange(min=0),
+        help="Where a step breaks the proof: search runs of at most N labels that lead there (default: 6).",
+    ),
+)
+"""How a proof is done."""
+
 agree_options = _all_of(
     click.option(
         "--model",

@@ -74,8 +74,10 @@ def ask(
     mutant: str | None = None,
     settings: Mapping[str, str] | None = None,
     only: str | None = None,
+    inductive: bool = False,
 ) -> Question:
-    """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file."""
+    """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file. ``inductive``: the
+    property may be an inductive conjunct."""
     path = shipped("raft") if spec is None else Path(spec)
     try:
         system = load_system(path, model=model, mutant=mutant, settings=dict(settings or {}))
@@ -92,7 +94,7 @@ def ask(
     evaluator = Evaluator(system)
     if only is not None:
         known = [p.name for p in (*system.invariants, *system.action_invariants)]
-        known += [p.name for p in system.eventually]
+        known += [p.name for p in system.eventually] + [p.name for p in system.inductive if inductive]
         if only not in known:
             raise Stop(Exit.USAGE, f"no property named {only} in {path}; there are: {', '.join(known) or 'none'}")
     words = [] if spec is None else [spec]

@@ -187,6 +187,8 @@ class Compiler:
         if node.layer is ir.Layer.DISK:
             slot = self.durable_positions[kinds[0]][node.variable]
             return lambda f: _disk(_frame(f, old).state, which(f))[slot]
+        if node.layer is ir.Layer.KEPT:
+            return self._kept(node, kinds[0], which)
         position = self.slots[f"{kinds[0]}.{node.variable}"][1]
         if not old and node.process == ir.Local("self", node.process.sort):
             return lambda f: f.own[position] if f.index >= 0 else f.state.memory[which(f)][position]
@@ -197,6 +199,25 @@ class Compiler:
             return frame.own[position] if index == frame.index else frame.state.memory[index][position]
 
         return read
+
+    def _kept(self, node: ir.Read, kind: str, which: Callable[[Frame], int]) -> Compiled:
+        assert node.keep is not None
+        keep, old, place = self(node.keep), node.old, node.place
+        slot = self.durable_positions[kind].get(node.variable)
+        variable = next(v for v in self.system.variables if v.kind == kind and v.name == node.variable)
+        names = self.system.kind(kind).sort.elements
+        initial = {self.process_index[name]: value for name, value in zip(names, variable.initial, strict=True)}
+
+        def kept(f: Frame) -> Value:
+            state, index, count = _frame(f, old).state, which(f), keep(f)
+            pending = state.pending[index]
+            if not 0 <= count <= len(pending):
+                raise EvaluationError(f"kept: {count} records of {len(pending)} pending", place)
+            if slot is None:
+                return initial[index]
+            return pending[count - 1][slot] if count else _disk(state, index)[slot]
+
+        return kept
 
     def _kinds_of(self, process: ir.Expr, variable: str) -> list[str]:
         elements = getattr(process.sort, "elements", ())
@@ -263,14 +284,10 @@ class Compiler:
     def _messages_in(self, node: ir.MessagesIn) -> Compiled:
         name, old = node.message, node.old
         if node.where is ir.Where.NETWORK:
-            return lambda f: frozenset(
-                m for m, _ in _frame(f, old).state.network if name is None or m[0] == name
-            )
+            return lambda f: frozenset(m for m, _ in _frame(f, old).state.network if name is None or m[0] == name)
         assert node.process is not None
         which = self._process(node.process)
-        return lambda f: frozenset(
-            m for m in _frame(f, old).state.outbox[which(f)] if name is None or m[0] == name
-        )
+        return lambda f: frozenset(m for m in _frame(f, old).state.outbox[which(f)] if name is None or m[0] == name)
 
 
 # ------------------------------------------------------------------------------- the nodes' meaning, one each

@@ -34,12 +34,12 @@ from spec.type_macros import macro as lowered_macro
 from spec.type_models import Binding, bind
 from spec.type_report import Report, did_you_mean, listed
 from spec.type_scenarios import Patterns
-from spec.type_scope import MODEL, PROPERTY, RULE, STEP_PROPERTY, LeftOut, Names, Permissions, Scope
+from spec.type_scope import CONJUNCT, MODEL, PROPERTY, RULE, STEP_PROPERTY, LeftOut, Names, Permissions, Scope
 from spec.type_settle import settled
 from spec.type_statements import Acting, statements
 from spec.typecheck import expression
 
-_ANYWHERE = Permissions("a function", observe=True, ghosts=True, step=True)
+_ANYWHERE = Permissions("a function", observe=True, ghosts=True, step=True, kept=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class _Lowering:
             rules=rules,
             invariants=self.properties("invariant", PROPERTY),
             action_invariants=self.properties("action invariant", STEP_PROPERTY),
+            inductive=self.properties("inductive", CONJUNCT),
             sometimes=self.properties("sometimes", PROPERTY),
             constraints=self.properties("constraint", PROPERTY) + self.constraints(),
             track=track,

@@ -118,7 +118,6 @@ FOREIGN_WORDS: Mapping[str, str] = {
 
 FOREIGN_DECLARATIONS: Mapping[str, str] = {
     "import": "`import` is not part of the language yet: one spec is one file",
-    "inductive": "`inductive` is not part of the language yet: write `invariant`",
     "leads": "write `eventually NAME: p leads to q`",
     "fairness": "write `fair NAME:` with lines `weak …` and `strong …`",
     "liveness": "write `eventually NAME: q`, or `eventually NAME: p leads to q`",

@@ -36,7 +36,7 @@ from spec.type_report import Report, did_you_mean, listed
 
 SYSTEM_ACTIONS = ("flush", "crash", "restart", "drop", "duplicate")
 BUILTINS = (
-    "append", "disk", "len", "max", "maximum", "min", "minimum",
+    "append", "disk", "kept", "len", "max", "maximum", "min", "minimum",
     "network", "old", "outbox", "pending", "size", "the", "up",
 )  # fmt: skip
 RESERVED = ("self", "label", "process", "deliver", "bool", "int", *BUILTINS)

@@ -440,7 +440,7 @@ class ProcessDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class PropertyDeclaration:
-    """``kind``: invariant, action invariant, sometimes, window, actor, outcome, constraint or converged."""
+    """``kind``: invariant, action invariant, inductive, sometimes, window, actor, outcome, constraint or converged."""
 
     kind: str
     name: str

@@ -75,6 +75,7 @@ class Local:
 class Layer(Enum):
     MEMORY = "memory"
     DISK = "disk"  # the last flushed record; properties only
+    KEPT = "kept"  # what a crash that keeps ``Read.keep`` pending records leaves in memory; inductive conjuncts only
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Read:
     layer: Layer = Layer.MEMORY
     old: bool = False
     place: Place | None = None
+    keep: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,8 +540,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """An invariant (over one state), an action invariant (over a step), a ``sometimes`` goal, a constraint, a window,
-    an outcome: a named boolean expression. ``binds``: the tracked element of a window or an outcome."""
+    """An invariant or inductive conjunct (over one state), an action invariant (over a step), a ``sometimes`` goal,
+    a constraint, a window, an outcome: a named boolean expression."""
 
     name: str
     expr: Expr
@@ -688,6 +690,7 @@ class System:
     rules: tuple[Rule, ...]
     invariants: tuple[Property, ...] = ()
     action_invariants: tuple[Property, ...] = ()
+    inductive: tuple[Property, ...] = ()  # together they are to hold of every step that starts where they hold
     sometimes: tuple[Property, ...] = ()
     constraints: tuple[Property, ...] = ()
     track: Track | None = None

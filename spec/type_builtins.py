@@ -29,6 +29,7 @@ from spec.type_sorts import described
 BUILTIN_FORMS = {
     "append": "`append(sequence, element)`",
     "disk": "`disk(process).variable`",
+    "kept": "`kept(process, count).variable`",
     "len": "`len(sequence)` or `len(pending(process))`",
     "max": "`max(a, b)`",
     "maximum": "`maximum(set)`",
@@ -46,7 +47,7 @@ BUILTIN_FORMS = {
 
 def builtin(node: Call, scope: Scope, expected: Sort | None) -> Expr | None:
     name, count = node.name, len(node.arguments)
-    wanted = {"append": (2, 2), "min": (2, 99), "max": (2, 99), "outbox": (1, 2)}.get(name, (1, 1))
+    wanted = {"append": (2, 2), "min": (2, 99), "max": (2, 99), "outbox": (1, 2), "kept": (2, 2)}.get(name, (1, 1))
     if any(argument.name is not None for argument in node.arguments) or not wanted[0] <= count <= wanted[1]:
         hint = f"write {BUILTIN_FORMS[name]}"
         if name in ("min", "max") and count == 1:
@@ -77,7 +78,7 @@ def builtin(node: Call, scope: Scope, expected: Sort | None) -> Expr | None:
             return MessagesIn(Where.NETWORK, message.name, None, SetSort(message), scope.old)
         case "outbox":
             return _outbox(node, scope, expected)
-        case _:  # disk and pending have a meaning only inside another form
+        case _:  # disk, kept and pending have a meaning only inside another form
             scope.skim(first)
             scope.report.error(
                 "S312", node.place, f"`{name}(…)` is not a value by itself", f"write {BUILTIN_FORMS[name]}"
@@ -108,6 +109,38 @@ def disk(node: Dot, inner: Call, scope: Scope) -> Expr | None:
         return None
     sort = scope.environment.variables[kind, node.name].sort
     return None if sort is None else Read(node.name, process, sort, Layer.DISK, scope.old, node.place)
+
+
+def kept(node: Dot, inner: Call, scope: Scope) -> Expr | None:
+    """``kept(p, n).x``: what is in p's memory after a crash that keeps n pending records; any variable of p."""
+    if len(inner.arguments) != 2:
+        scope.report.error(
+            "S306", inner.place, "`kept` does not take these arguments", f"write {BUILTIN_FORMS['kept']}"
+        )
+        return None
+    process = _process(inner.arguments[0].value, scope)
+    count = scope.typed(inner.arguments[1].value)
+    if count is not None and not isinstance(count.sort, IntSort):
+        _wrong(inner, inner.arguments[1].value, "a number of records", count.sort, scope, None)
+        return None
+    if process is None or count is None:
+        return None
+    if not scope.permissions.kept:
+        message = f"{scope.permissions.where} cannot read what a crash would leave"
+        scope.report.error("S416", node.place, message, "only `inductive` conjuncts may")
+        return None
+    kind = scope.environment.kind_of(process.sort)
+    known = [name for owner, name in scope.environment.variables if owner == kind and kind is not None]
+    if node.name not in known:
+        message = f"the process kind {kind} has no `{node.name}`; it has {listed(known)}"
+        scope.report.error("S305", node.place, message, close_to(node.name, known))
+        return None
+    if kind not in scope.environment.stored_kinds(crashing=False):
+        message = f"a {kind} has no storage, so a crash of it would keep nothing"
+        scope.report.error("S305", node.place, message, "declare a variable of it `durable`")
+        return None
+    sort = scope.environment.variables[kind, node.name].sort
+    return None if sort is None else Read(node.name, process, sort, Layer.KEPT, scope.old, node.place, count)
 
 
 def _old(node: Call, of: Expression, scope: Scope, expected: Sort | None) -> Expr | None:

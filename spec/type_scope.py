@@ -18,7 +18,8 @@ from spec.type_sorts import always_within, coerced, described
 @dataclass(frozen=True, slots=True)
 class Permissions:
     """What an expression may read beyond constants and its own process. ``observe``: up, pending, outbox, network,
-    disk, and other processes' memory. ``elements``: naming elements of symmetric sets. ``step``: `old` and `label`."""
+    disk, and other processes' memory. ``elements``: naming elements of symmetric sets. ``step``: `old` and `label`.
+    ``kept``: what a crash would leave."""
 
     where: str
     state: bool = True
@@ -26,6 +27,7 @@ class Permissions:
     ghosts: bool = False
     elements: bool = False
     step: bool = False
+    kept: bool = False
 
 
 CONSTANT = Permissions("a constant expression", state=False)
@@ -33,6 +35,7 @@ SETTING = Permissions("a model's setting", state=False, elements=True)
 RULE = Permissions("a rule")
 GHOST_VALUE = Permissions("a ghost's value", observe=True, ghosts=True)
 PROPERTY = Permissions("a property", observe=True, ghosts=True)
+CONJUNCT = Permissions("an inductive conjunct", observe=True, ghosts=True, kept=True)
 STEP_PROPERTY = Permissions("an action invariant", observe=True, ghosts=True, step=True)
 MODEL = Permissions("a model's constraint", observe=True, ghosts=True, elements=True)
 SCENARIO = Permissions("a scenario", observe=True, ghosts=True, elements=True)

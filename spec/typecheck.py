@@ -174,6 +174,8 @@ def variable(
 def _dot(node: Dot, scope: Scope) -> Expr | None:
     if isinstance(node.of, Call) and node.of.name == "disk":
         return type_builtins.disk(node, node.of, scope)
+    if isinstance(node.of, Call) and node.of.name == "kept":
+        return type_builtins.kept(node, node.of, scope)
     of = scope.typed(node.of)
     if of is None:
         return None

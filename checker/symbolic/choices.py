@@ -11,7 +11,7 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import ReadBit, pack, raw_bits, read, read_number, size, unpack, well_formed
 from checker.symbolic.numbers import Number, is_number, less, number
 from checker.symbolic.state import Packed, Shape, SymbolicState
-from checker.symbolic.values import Atom, Symbolic
+from checker.symbolic.values import Atom, Symbolic, atom
 from spec import state as concrete
 from spec.sorts import Sort
 from spec.state import Label
@@ -72,13 +72,28 @@ class Choices:
         return (*self.kind.bits, *self.process.bits, *self.slot.bits, *self.keep.bits, *self.parameters)
 
 
-def choices(c: Circuit, before: SymbolicState, shape: Shape, kinds: tuple[Kind, ...]) -> Choices:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is no free choice: the acting process, and that a message is picked from the first slot."""
+
+    process: str | None = None
+    first_slot: bool = False
+
+
+FREE = Given()
+
+
+def choices(c: Circuit, before: SymbolicState, shape: Shape, kinds: tuple[Kind, ...], given: Given = FREE) -> Choices:
     """New free choices for a step from this state, of a label of one of these kinds."""
     kind = free_number(c, len(kinds) - 1)
     acts = any(k.uses_process for k in kinds)
     width = (len(shape.processes) - 1).bit_length()
-    process = Atom(tuple(c.input() if acts else FALSE for _ in range(width)), shape.processes)
-    slot = free_number(c, len(before.messages) - 1 if any(k.uses_message for k in kinds) else 0)
+    if given.process is None:
+        process = Atom(tuple(c.input() if acts else FALSE for _ in range(width)), shape.processes)
+    else:
+        process = atom(given.process, shape.processes)
+    picks = any(k.uses_message for k in kinds) and not given.first_slot
+    slot = free_number(c, len(before.messages) - 1 if picks else 0)
     keep = free_number(c, len(before.pending) if any(k.uses_keep for k in kinds) else 0)
     width = max((sum(size(p.sort) for p in k.rule.parameters) for k in kinds if k.rule is not None), default=0)
     parameters = tuple(c.input() for _ in range(width))

@@ -15,7 +15,7 @@ from checker.symbolic.errors import NotEncodable
 from checker.symbolic.layout import arbitrary, cached_domain, constants
 from checker.symbolic.membership import as_one_of
 from checker.symbolic.network import first_copies
-from checker.symbolic.numbers import Number, count, is_number, number, subtract
+from checker.symbolic.numbers import Number, add, count, is_number, number, subtract
 from checker.symbolic.sequences import concatenated, element, slice_of
 from checker.symbolic.sets import extreme, included, members_of, set_operation
 from checker.symbolic.state import Shape, SymbolicState
@@ -201,6 +201,8 @@ class Frame:
                     if variable.name == node.variable:
                         return value
             raise AssertionError(node.variable)
+        if node.layer is ir.Layer.KEPT:
+            return self._kept(node, frame)
         itself = isinstance(node.process, ir.Local) and node.process.name == "self"
         if itself and self.actor and not node.old and node.layer is ir.Layer.MEMORY:
             assert self.kind is not None
@@ -213,6 +215,36 @@ class Frame:
                 if any(v.name == node.variable for v in self.shape.memory[i])
             ],
         )
+
+    def _kept(self, node: ir.Read, frame: Frame) -> Symbolic:
+        """The variable after a crash that keeps so many pending records."""
+        assert node.process is not None
+        assert node.keep is not None
+        c, keep = self.c, self.integer(node.keep)
+        places, possible = [], FALSE
+        for i, here in self._processes(node.process):
+            kind = self.shape.kinds[i]
+            variable = self.shape.memory[i][self._position(kind.name, node.variable)]
+            disk, slot = frame.state.disk[i], None
+            assert disk is not None
+            if variable.storage is ir.Storage.DURABLE:
+                slot = self.shape.durable[kind.name].index(self._position(kind.name, node.variable))
+                value = disk[slot]
+            else:
+                value = constant(variable.initial[kind.sort.elements.index(self.shape.processes[i])], variable.sort)
+            enough, rank = is_number(c, keep, 0), number(0)
+            for record in frame.state.pending:
+                if record.of[i] == FALSE:
+                    continue
+                rank = add(c, rank, count(c, [record.of[i]]))
+                last = c.conjunction(record.of[i], equal(c, rank, keep))
+                enough = c.disjunction(enough, last)
+                if slot is not None:
+                    value = choose(c, last, record.record[slot], value)
+            possible = c.disjunction(possible, c.conjunction(here, enough))
+            places.append((here, value))
+        self.fail(possible ^ 1)
+        return select(c, places)
 
     def _position(self, kind: str, variable: str) -> int:
         return [v.name for v in self.shape.system.variables_of(kind)].index(variable)

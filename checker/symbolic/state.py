@@ -74,9 +74,7 @@ class Shape:
         self.shared = system.variables_of(None, Storage.SHARED)
         self.ghosts = system.variables_of(None, Storage.GHOST)
         self.durable = {
-            kind.name: tuple(
-                i for i, v in enumerate(system.variables_of(kind.name)) if v.storage is Storage.DURABLE
-            )
+            kind.name: tuple(i for i, v in enumerate(system.variables_of(kind.name)) if v.storage is Storage.DURABLE)
             for kind in system.kinds
         }
         self.types = {message.name: i for i, message in enumerate(system.messages)}
@@ -162,14 +160,14 @@ class Shape:
     def _slots(self, c: Circuit, state: concrete.State) -> list[Slot]:
         slots = []
         for message, count in sorted(state.network, key=lambda item: (item[1], repr(item[0]))):
-            packed = self._constant_message(c, message)
+            packed = self.constant_message(c, message)
             copies = 1 if self.fifo else count
             slots += [Slot(packed, TRUE, FALSE, number(count if self.fifo else 0))] * copies
         for outbox in state.outbox:
-            slots += [Slot(self._constant_message(c, m), FALSE, TRUE, number(0)) for m in outbox]
+            slots += [Slot(self.constant_message(c, m), FALSE, TRUE, number(0)) for m in outbox]
         return slots
 
-    def _constant_message(self, c: Circuit, message: concrete.Message) -> Packed:
+    def constant_message(self, c: Circuit, message: concrete.Message) -> Packed:
         sort = self.system.messages[self.types[message[0]]]
         symbolic = constant(message, sort)
         assert isinstance(symbolic, Message)

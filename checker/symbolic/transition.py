@@ -11,8 +11,10 @@ from typing import cast
 
 from checker.symbolic import storage
 from checker.symbolic.choices import (
+    FREE,
     IDLE,
     Choices,
+    Given,
     Kind,
     choices,
     label_kinds,
@@ -62,17 +64,23 @@ class Step:
         return IDLE.name in self.label_is and bit(self.label_is[IDLE.name])
 
 
-def step(c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...] | None = None) -> Step:
+def step(
+    c: Circuit,
+    shape: Shape,
+    before: SymbolicState,
+    kinds: tuple[Kind, ...] | None = None,
+    given: Given = FREE,
+) -> Step:
     """A step from a state, with new free choices. ``kinds``: only of labels of these, by default of all."""
-    return _StepBuilder(c, shape, before, label_kinds(shape) if kinds is None else kinds).build()
+    return _StepBuilder(c, shape, before, label_kinds(shape) if kinds is None else kinds, given).build()
 
 
 class _StepBuilder:
-    def __init__(self, c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...], given: Given) -> None:
         self.c, self.shape, self.before = c, shape, before
         self.system = shape.system
         self.buffered = self.system.storage is StorageMode.BUFFERED
-        self.chosen = choices(c, before, shape, kinds)
+        self.chosen = choices(c, before, shape, kinds, given)
         receives = any(kind.uses_message for kind in kinds)
         self.picked = picked_message(c, self.chosen, before) if receives else None
         self.actor = tuple(is_atom(c, self.chosen.process, name) for name in shape.processes)

@@ -199,9 +199,9 @@ def test_a_setting_that_makes_the_spec_wrong_is_an_error_in_the_spec(tmp_path: P
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    ran = model_check("prove")
+    ran = model_check("refute")
     assert ran.code == Exit.USAGE
-    assert "No such command 'prove'" in ran.err
+    assert "No such command 'refute'" in ran.err
 
 
 def test_an_option_of_the_main_job_before_a_command_is_refused_rather_than_dropped(counter: Path) -> None:

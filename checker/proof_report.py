@@ -1,0 +1,202 @@
+"""What a person reads of a proof: which labels keep which conjuncts, two states and a label where one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from checker.machine import as_text
+from checker.proving import Attempt, Proof
+from checker.question import Question
+from checker.report import bounds_of, style, title, worded
+from checker.symbolic.induction import Broken, Case, Verdict
+from checker.tracing import Tracer
+from checker.verdict import Exit
+from spec.script import describe
+from spec.system import Place
+from traces.itf import format_trace
+from traces.render.labels import label_text
+from traces.render.text import render_text
+from traces.trace import Trace
+
+CUT = (
+    "a step out of the range of a type, beyond a capacity or max_pending, or against a constraint is no step; "
+    "crashes, messages and steps are not bounded"
+)
+
+
+def print_proof(console: Console, question: Question, proof: Proof, reproduce: str) -> None:
+    title(console, question)
+    of = proof.obligations
+    asked = [(len(of.shown), "conjunct"), (len(of.invariants), "invariant"), (len(of.actions), "action invariant")]
+    text = ", ".join(_count(number, what) for number, what in asked if number)
+    alike = f"; {of.symmetry}" if of.symmetry or of.symmetry.refused else ""
+    _say(console, f"to show: {text}{alike}")
+    _say(console, f"bounds are part of the question: {CUT}")
+    for verdict in proof.verdicts:
+        _say(console, f"  {_headline(verdict)}", "bold red" if verdict.broken else "")
+    for name, reason in of.unasked.items():
+        _say(console, f"not asked: {name}: {reason}", "yellow")
+    never = never_enabled(proof)
+    if never:
+        _say(
+            console,
+            f"contradicted by the conjuncts, so never enabled if these are proved: {', '.join(never)}",
+            "yellow",
+        )
+    for broken in proof.first_broken.values():
+        _print_broken(console, question, proof, broken, proof.attempts.get(broken.property))
+    if proof.code is not Exit.HOLDS:
+        _say(console, f"reproduce: {reproduce}")
+    _say(console, verdict_of_proof(proof), style(proof.code))
+
+
+def _say(console: Console, text: str, how: str = "") -> None:
+    console.print(Text(text, style=how), soft_wrap=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
+def _case(case: Case | None) -> str:
+    if case is None:
+        return "implication"
+    of_message = f" {case.message}" if case.message is not None and case.kind.rule is None else ""
+    return f"{case.rule}{of_message}{f' of {case.process}' if case.process is not None else ''}"
+
+
+def _headline(verdict: Verdict) -> str:
+    names = [broken.property or "an evaluation fails" for broken in verdict.broken]
+    said = f"BREAKS {', '.join(names)}" if names else "contradicted" if verdict.contradictory else "holds"
+    if names and verdict.case is None:
+        said = f"DOES NOT GIVE {', '.join(names)}"
+    if verdict.unknown is not None:
+        said += f"; UNKNOWN: {verdict.unknown}"
+    return f"{_case(verdict.case)}: {said}; {verdict.seconds:.1f} s"
+
+
+def never_enabled(proof: Proof) -> list[str]:
+    """Rules and system actions none of whose labels is possible where all conjuncts hold."""
+    possible = {v.case.rule: False for v in proof.verdicts if v.case is not None}
+    for verdict in proof.verdicts:
+        if verdict.case is not None and not verdict.contradictory:
+            possible[verdict.case.rule] = True
+    return [rule for rule, some in possible.items() if not some]
+
+
+def place_of(proof: Proof, name: str | None) -> Place | None:
+    system = proof.obligations.system
+    named = (*system.inductive, *system.invariants, *system.action_invariants)
+    return next((p.place for p in named if p.name == name), None)
+
+
+def _print_broken(console: Console, question: Question, proof: Proof, broken: Broken, attempt: Attempt | None) -> None:
+    place = place_of(proof, broken.property)
+    where = f" ({place})" if place is not None else ""
+    text = broken.message if broken.property else f"evaluation error: {broken.message}"
+    _say(console, f"\n{text}{where}", "bold red")
+    first = "where it starts" if broken in proof.initial else "a state in which every conjunct holds"
+    pair_text = worded(render_text, pair(question, proof, broken)).replace(label_text(None), first, 1)
+    _, _, states = pair_text.partition("\n")  # its headline counts steps from a start
+    console.print(states.rstrip(), markup=False, highlight=False, soft_wrap=True)
+    if attempt is not None:
+        _say(console, "; ".join(_reached(attempt)), "yellow")
+
+
+def pair(question: Question, proof: Proof, broken: Broken) -> Trace:
+    """The two states as a trace; it does not start where runs do."""
+    tracer, system = Tracer(proof.obligations.evaluator), question.system
+    states = [tracer.trace_state(None, broken.before)]
+    if broken.label is not None and broken.after is not None:
+        states.append(tracer.trace_state(broken.label, broken.after))
+    return Trace(system.spec, system.model, system.mutant, tuple(states))
+
+
+def _reached(attempt: Attempt) -> Iterator[str]:
+    if attempt.labels is not None:
+        run = ", ".join(describe(label) for label in attempt.labels) or "no label at all"
+        yield f"REACHED from the start, or made false on the way, by {len(attempt.labels)} labels: {run}"
+        return
+    labels = f"of at most {attempt.depth} labels" if attempt.depth >= 0 else "looked at"
+    yield f"maybe unreachable: no run {labels} comes to the first state or makes this false"
+    if attempt.reason:
+        yield f"longer ones were not searched in full ({attempt.reason})"
+
+
+def verdict_of_proof(proof: Proof) -> str:
+    """One honest line: nothing that was not shown is called proved."""
+    of, time = proof.obligations, f"{proof.seconds:.1f} s"
+    shown = [_count(len(of.shown), "conjunct")] if of.shown else []
+    follow = [*of.invariants, *of.actions]
+    if follow:
+        shown.append(_count(len(follow), "property").replace("propertys", "properties"))
+    what = " and ".join(shown)
+    match proof.code:
+        case Exit.NOT_INDUCTIVE:
+            names = ", ".join(name or "an evaluation error" for name in proof.first_broken)
+            found = any(attempt.labels is not None for attempt in proof.attempts.values())
+            rest = "a run leads there" if found else "whether a run leads there is not known"
+            return f"Not inductive: {names}; {rest}; {time}"
+        case Exit.INCONCLUSIVE:
+            open_ = [f"{v.case or 'implication'} ({v.unknown})" for v in proof.unknown]
+            open_ += [f"{name} (not asked)" for name in of.unasked]
+            return f"Inconclusive: nothing is broken, and not known: {', '.join(open_)}; {time}"
+        case _:
+            assumed = "" if len(of.shown) == len(of.conjuncts) else ", if all other conjuncts are inductive, too"
+            return f"Proved for runs of any length, within the bounds of the types: {what}{assumed}; {time}"
+
+
+def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
+    of = proof.obligations
+    return as_text(
+        {
+            "spec": question.system.spec,
+            "model": question.system.model,
+            "mutant": question.system.mutant,
+            "bounds": bounds_of(question.system),
+            "conjuncts": [p.name for p in of.conjuncts],
+            "to_show": [p.name for p in (*of.shown, *of.invariants, *of.actions)],
+            "not_asked": of.unasked,
+            "symmetry": str(of.symmetry),
+            "labels": [_verdict(verdict) for verdict in proof.verdicts],
+            "never_enabled": never_enabled(proof),
+            "broken": [
+                _broken(question, proof, broken, proof.attempts.get(name))
+                for name, broken in proof.first_broken.items()
+            ],
+            "seconds": round(proof.seconds, 3),
+            "exit": int(proof.code),
+            "verdict": verdict_of_proof(proof),
+            "reproduce": reproduce,
+        }
+    )
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    case = verdict.case
+    return {
+        "label": None if case is None else case.rule,
+        "process": None if case is None else case.process,
+        "message": None if case is None else case.message,
+        "breaks": [broken.property for broken in verdict.broken],
+        "contradicted": verdict.contradictory,
+        "unknown": verdict.unknown,
+        "seconds": round(verdict.seconds, 3),
+    }
+
+
+def _broken(question: Question, proof: Proof, broken: Broken, attempt: Attempt | None) -> dict[str, Any]:
+    reached = attempt is not None and attempt.labels is not None
+    return {
+        "property": broken.property,
+        "place": str(place_of(proof, broken.property) or "") or None,
+        "message": broken.message,
+        "states": msgspec.json.decode(format_trace(pair(question, proof, broken))),
+        "reached_by": [describe(label) for label in attempt.labels or ()] if attempt and reached else None,
+        "searched": None if attempt is None or reached else attempt.depth,
+    }

@@ -1,0 +1,147 @@
+"""``prove``: do the declared inductive conjuncts hold in runs of any length, and do the invariants follow from them?
+
+Each label is asked about on its own, from any state in which all conjuncts hold; what is found is two states and a
+label, of which nobody knows whether the first can be reached: so a bounded search from the start is tried, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from checker.parallel import default_workers, spread
+from checker.progress import Progress
+from checker.question import Question
+from checker.symbolic.depths import NoneWithin, Unknown
+from checker.symbolic.errors import NotEncodable, SymbolicError
+from checker.symbolic.induction import Broken, Obligations, Verdict
+from checker.symbolic.reaching import try_to_reach
+from checker.symbolic.watch import Deadline, Watch
+from checker.verdict import Exit, Stop
+from spec.state import Label
+from spec.system import Property
+
+REACHING_STEPS = 6
+REACHING_SECONDS = 20.0
+"""How far, and how long in all, a state is searched for from the start."""
+
+Piece: TypeAlias = Callable[[Watch], Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """How a proof is done. ``timeout``: seconds for all of it. ``max_steps``: of the search for a broken step's first
+    state. ``workers``: processes."""
+
+    timeout: float | None = None
+    max_steps: int | None = None
+    workers: int | None = None
+
+    def words(self) -> list[str]:
+        """Those of the command line that make a difference to what is found."""
+        words = ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
+        return words + (["--workers", str(self.workers)] if self.workers is not None else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """To come from the start to where a property is broken. ``labels``: they lead there; None: no run of at most
+    ``depth`` labels does (-1: not even that is known)."""
+
+    labels: tuple[Label, ...] | None
+    depth: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Proof:
+    """``verdicts``: of the implication (its case is None), then of each label. ``initial``: conjuncts that are false at
+    the start. ``shown``: what was to be shown."""
+
+    obligations: Obligations
+    initial: list[Broken]
+    verdicts: list[Verdict] = field(default_factory=list)
+    attempts: dict[str | None, Attempt] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def broken(self) -> list[Broken]:
+        return [*self.initial, *(broken for verdict in self.verdicts for broken in verdict.broken)]
+
+    @property
+    def first_broken(self) -> dict[str | None, Broken]:
+        """The first failure of each property; of None: an evaluation that fails."""
+        found: dict[str | None, Broken] = {}
+        for broken in self.broken:
+            found.setdefault(broken.property, broken)
+        return found
+
+    @property
+    def unknown(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.unknown is not None]
+
+    @property
+    def code(self) -> Exit:
+        if self.broken:
+            return Exit.NOT_INDUCTIVE
+        return Exit.INCONCLUSIVE if self.unknown or self.obligations.unasked else Exit.HOLDS
+
+
+def obligations(question: Question, conjuncts: Iterable[Property]) -> Obligations:
+    """Raises Stop where no proof can be asked for."""
+    conjuncts = tuple(conjuncts)
+    if not conjuncts:
+        message = f"{question.path.name} declares no `inductive NAME: …`: there is nothing to prove by induction"
+        raise Stop(Exit.USAGE, message)
+    if any(property_.name == question.only for property_ in question.system.eventually):
+        raise Stop(
+            Exit.USAGE, f"{question.only} is an `eventually`; prove is about what holds at every time: ask check"
+        )
+    start, _ = question.start()
+    try:
+        return Obligations(question.system, start, conjuncts, question.only)
+    except NotEncodable as reason:
+        raise Stop(Exit.USAGE, f"no proof can be asked for: {reason}") from reason
+
+
+def prove(question: Question, how: Proving) -> Proof:
+    """Raises Stop; KeyboardInterrupt comes through."""
+    began, deadline = time.monotonic(), Deadline(how.timeout)
+    of = obligations(question, question.system.inductive)
+    proof = Proof(of, of.initiation())
+    cases = list(of.cases())
+    pieces: list[Piece] = [of.implication]
+    pieces += [lambda watch, case=case: of.consecution(case, watch) for case in cases]  # type: ignore[misc]
+    try:
+        with Progress("prove", len(pieces), "labels") as progress:
+            workers = how.workers or default_workers()
+            for done, verdict in enumerate(spread(lambda piece: piece(Watch(deadline)), pieces, workers), 1):
+                proof.verdicts.append(verdict)
+                progress(done)
+        _try_to_reach(proof, how, deadline)
+    except SymbolicError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+    proof.seconds = time.monotonic() - began
+    return proof
+
+
+def _try_to_reach(proof: Proof, how: Proving, deadline: Deadline) -> None:
+    left = deadline.left()
+    watch = Watch(Deadline(REACHING_SECONDS if left is None else min(left, REACHING_SECONDS)))
+    steps = REACHING_STEPS if how.max_steps is None else how.max_steps
+    of = proof.obligations
+    conjuncts = {p.name: p.expr for p in (*of.conjuncts, *of.invariants)}
+    for name, broken in proof.first_broken.items():
+        if broken in proof.initial:
+            continue
+        false = None if name is None else conjuncts.get(name)
+        found = try_to_reach(of.system, of.start, broken.before, false, steps, watch)
+        match found:
+            case NoneWithin(depth):
+                proof.attempts[name] = Attempt(None, depth)
+            case Unknown(depth, reason):
+                proof.attempts[name] = Attempt(None, depth, reason)
+            case labels:
+                proof.attempts[name] = Attempt(labels, len(labels))
