@@ -303,6 +303,10 @@ class Code:
 
     # -------------------------------------------------------------------------------------------- flow
 
+    def call(self, name: str, *arguments: Ssa) -> Ssa:
+        """Calls the module's function of this name."""
+        return self.b.call(self.function.module.globals[name], arguments)
+
     def block(self, name: str = "") -> Any:
         return self.function.append_basic_block(name)
 
@@ -409,6 +413,14 @@ def unreachable_if_unused(phi: Any) -> None:
 
 def _bytes(type_: Any) -> int:
     return 8 if type_ == POINTER else -(-int(type_.width) // 8)
+
+
+def new_function(module: Any, name: str, result: Any, *arguments: Any, exported: bool = False) -> Code:
+    """A function of the module, to be written; only an exported one is seen from outside."""
+    function = ir.Function(module, ir.FunctionType(result, arguments), name)
+    if not exported:
+        function.linkage = "internal"
+    return Code(function)
 
 
 def declared(module: Any, name: str, type_: Any) -> Any:

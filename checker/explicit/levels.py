@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from checker.explicit.available import spare
 from checker.explicit.compile import Compiled
 from checker.explicit.disk import Disk
-from checker.explicit.emit_search import Returned, Word, batch_room
 from checker.explicit.emit_statements import CAPACITIES
 from checker.explicit.emit_transitions import COUNTERS
 from checker.explicit.errors import Disagreement, DoesNotFit
@@ -19,6 +18,7 @@ from checker.explicit.store import Worker
 from checker.explicit.trace import Confirmation
 from checker.explicit.violations import Event, Violations
 from checker.explicit.visited import Fingerprints, OverBudget, Visited
+from checker.explicit.worker import Returned, Word, batch_room
 from spec.evaluate import Evaluator
 from spec.explore import OutDegree
 from spec.state import Label, State

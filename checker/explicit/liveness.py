@@ -13,11 +13,11 @@ from pathlib import Path
 
 from checker.explicit.compile import Compiled, compiled
 from checker.explicit.emit_properties import MOST_PROPERTIES
-from checker.explicit.emit_search import Returned
 from checker.explicit.emit_statements import CAPACITIES
 from checker.explicit.emit_transitions import COUNTERS, CUTS, OUT
 from checker.explicit.errors import Disagreement, DoesNotFit, NotEncodable
 from checker.explicit.steps import Steps
+from checker.explicit.worker import Returned
 from spec.evaluate import Evaluator
 from spec.graph import NO_GROUP, Graph, Groups, Tick, cut_groups, way_to
 from spec.liveness import (

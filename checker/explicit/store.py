@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_search import NO_PARENT, Word, batch_room
 from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.visited import Fingerprints, InMemory, Visited
 from checker.explicit.visited_disk import Log, Mapped, OnDisk, Run, least_budget
+from checker.explicit.worker import NO_PARENT, Word, batch_room
 
 BOX_BYTES = 1 << 22
 """About how much one worker sends another between two rounds."""

@@ -10,8 +10,8 @@ from ctypes import Array, c_int64, c_uint32
 from typing import Protocol
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_search import NO_PARENT, Word
 from checker.explicit.memory import Block
+from checker.explicit.worker import NO_PARENT, Word
 
 LOAD = 0.7
 """How full the hash table may be."""

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_search import Word, batch_room
 from checker.explicit.memory import NO_RESERVE, Block
 from checker.explicit.visited import (
     LEAST_SLOTS,
@@ -29,6 +28,7 @@ from checker.explicit.visited import (
     refuse_more_than_can_be_numbered,
     words_at,
 )
+from checker.explicit.worker import Word, batch_room
 
 PIECE = 1 << 13
 """How many states are written at a time."""

@@ -15,8 +15,9 @@ from checker.explicit.compile import CHECKED_VARIABLE, Compiled, compiled
 from checker.explicit.emit_code import Code, number
 from checker.explicit.emit_collections import Collections
 from checker.explicit.emit_pool import Pool
-from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_statements import Running
+from checker.explicit.emit_visited import VisitedCode
+from checker.explicit.emit_worker import WorkerAccess
 from checker.explicit.errors import BrokenCode
 from checker.explicit.layout import Capacity, Layout
 from checker.explicit.search import explore
@@ -25,7 +26,7 @@ from spec.evaluate import Evaluator
 from spec.system import System
 from tests.checker.symbolic_systems import kitchen, of_text
 
-STATE = SearchCode._state
+STATE, FAR = WorkerAccess.state, number(1 << 40)
 COUNTING = """
 const top: int
 shared count: 0..top = 0
@@ -135,17 +136,17 @@ def test_row_beyond_a_table_is_out_of_bounds(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("method", "planted", "what"),
+    ("owner", "method", "planted", "what"),
     [
-        ("_slot", lambda self, code, worker, tag: tag, "a read of 8 bytes in absorb"),
-        ("_owner", lambda self, code, worker, h: number(7), "a read of 8 bytes in commit"),
-        ("_state", lambda self, code, worker, i, *at: STATE(self, code, worker, number(1 << 40), *at), "outside the"),
+        (VisitedCode, "slot", lambda self, code, worker, tag: tag, "a read of 8 bytes in absorb"),
+        (VisitedCode, "owner", lambda self, code, worker, h: number(7), "a read of 8 bytes in commit"),
+        (WorkerAccess, "state", lambda self, code, worker, i, *at: STATE(self, code, worker, FAR, *at), "outside the"),
     ],
 )
 def test_search_that_leaves_its_memory_is_stopped(
-    method: str, planted: Callable[..., Any], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: type, method: str, planted: Callable[..., Any], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SearchCode, method, planted)
+    monkeypatch.setattr(owner, method, planted)
     monkeypatch.setenv(CHECKED_VARIABLE, "1")
     with pytest.raises(BrokenCode, match=what):
         explore(kitchen(), max_steps=3, cache=tmp_path)
