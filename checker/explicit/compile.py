@@ -18,7 +18,7 @@ from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_sorted import SortedCode
 from checker.explicit.emit_successors import emit_successors
 from checker.explicit.emit_symmetry import SymmetryCode
-from checker.explicit.emit_transitions import COUNTERS, Transitions
+from checker.explicit.emit_transitions import COUNTERS, Transitions, label_kinds
 from checker.explicit.errors import BrokenCode, NotEncodable
 from checker.explicit.every_order import in_every_order
 from checker.explicit.layout import Capacity, Layout
@@ -160,9 +160,9 @@ def compiled(
         take_fault = ctypes.CFUNCTYPE(_NUMBER)(engine.get_function_address("take_fault"))
         faults = transitions.module.names
         functions = {n: _watched(f, take_fault, faults) if callable(f) else f for n, f in functions.items()}
-    kinds = tuple(name for _, name in sorted((n, name) for name, ns in transitions.numbers.items() for n in ns))
     seconds = {"emit": emitted - started, "build": built - emitted, "load": time.monotonic() - built}
-    cuts, cached, most = tuple(transitions.cuts.numbers), found is not None, transitions.most
+    cuts, kinds = tuple(transitions.cuts.numbers), label_kinds(system)
+    cached, most = found is not None, transitions.most
     return Compiled(layout, most, cuts, kinds, fingerprints, cached, seconds, key, capacity_path, functions, engine)
 
 

@@ -111,7 +111,7 @@ class _Macro:
         function.linkage = "internal"
         function.attributes.add("noinline")
         code, (context, state, begin, broken, *values) = Code(function), function.args
-        state = code.bounded(state, self.words)
+        context, state = code.bounded_context(context), code.bounded(state, self.words)
         return _Given(code, context, state, begin, broken, dict(zip(names, values, strict=True)))
 
     def _end(self) -> Any:

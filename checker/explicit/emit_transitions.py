@@ -18,7 +18,7 @@ from checker.explicit.emit_pool import Pool
 from checker.explicit.emit_statements import Cuts, most_sends
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
-from spec.system import Grain, Property
+from spec.system import Grain, Property, System
 
 OUT, LABEL, CUTS, COUNTERS = range(4)
 """Words of a context: where the next record goes, the label that failed, how often something was cut in all, and from
@@ -28,6 +28,12 @@ ERROR, OVERFLOW = 2, 16
 """What a function returns: 0, ``ERROR``, or ``OVERFLOW`` plus the number of the capacity."""
 
 SYSTEM_ACTIONS = ("flush", "crash", "restart", "drop", "duplicate")
+
+
+def label_kinds(system: System) -> tuple[str, ...]:
+    """What each kind of label is an occurrence of, by its number; at the macro grain the macros come last."""
+    macros = system.macros if system.grain is Grain.MACRO else ()
+    return (*(rule.name for rule in system.rules), *SYSTEM_ACTIONS, *(macro.name for macro in macros))
 
 
 class Transitions:
@@ -42,8 +48,7 @@ class Transitions:
         self.cuts = Cuts()
         self.budgets = {rule: i for i, (rule, _) in enumerate(layout.budgets)}
         self.numbers: dict[str, list[int]] = {}  # the label kinds of each rule: `on any` has several
-        macros = [macro.name for macro in self.system.macros] if self.system.grain is Grain.MACRO else []
-        for i, name in enumerate((*(rule.name for rule in self.system.rules), *SYSTEM_ACTIONS, *macros)):
+        for i, name in enumerate(label_kinds(self.system)):
             self.numbers.setdefault(name, []).append(i)
         self.constraints: list[tuple[str, Any]] = []
         self.made: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checker.explicit.emit_code import I64, POINTER, Code, number
-from checker.explicit.emit_transitions import SYSTEM_ACTIONS
+from checker.explicit.emit_transitions import label_kinds
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa
 from checker.explicit.worker import Returned, Word, batch_room
@@ -18,7 +18,7 @@ class WorkerAccess:
 
     def __init__(self, layout: Layout, most: int, fingerprints: bool) -> None:
         self.words, self.most, self.fingerprints = layout.words, most, fingerprints
-        self.label_kinds = len(layout.system.rules) + len(SYSTEM_ACTIONS)
+        self.label_kinds = len(label_kinds(layout.system))
 
     def given(self, code: Code) -> Ssa:
         """The worker that a function is called with: its first argument."""

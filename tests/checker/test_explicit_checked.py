@@ -24,6 +24,7 @@ from checker.explicit.search import explore
 from checker.explicit.steps import Steps
 from spec.evaluate import Evaluator
 from spec.system import System
+from tests.checker.macro_systems import kitchen_at_macro_grain
 from tests.checker.symbolic_systems import kitchen, of_text
 
 STATE, FAR = WorkerAccess.state, number(1 << 40)
@@ -74,9 +75,18 @@ def test_search_in_the_debug_build_is_clean_and_finds_the_same(
     assert (found.levels, found.generated, found.cuts) == (plain.levels, plain.generated, plain.cuts)
 
 
-def test_every_access_but_one_is_to_memory_of_known_extent() -> None:
+def test_search_at_the_macro_grain_is_clean_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = kitchen_at_macro_grain()
+    plain = explore(system, max_steps=2, cache=tmp_path)
+    monkeypatch.setenv(CHECKED_VARIABLE, "1")
+    found = explore(system, max_steps=2, cache=tmp_path)
+    assert (found.levels, found.generated, found.taken) == (plain.levels, plain.generated, plain.taken)
+
+
+@pytest.mark.parametrize("system", [kitchen(), kitchen_at_macro_grain()], ids=["micro", "macro"])
+def test_every_access_but_one_is_to_memory_of_known_extent(system: System) -> None:
     """The one: parents beside the states of a store, whose number `gather` is not told."""
-    module = compiling.emit(Layout(kitchen()), checked=True)[1].module
+    module = compiling.emit(Layout(system), checked=True)[1].module
     assert module.unbounded == {"gather": 1}
 
 
