@@ -91,7 +91,7 @@ class Checked:
     @property
     def decided(self) -> bool:
         """Whether the engine looked at all that it was asked to: at the macro grain that is INCONCLUSIVE, too."""
-        return self.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE) or (
+        return self.code not in (Exit.INTERRUPTED, Exit.INCONCLUSIVE, Exit.IO_ERROR) or (
             self.grain is Grain.MACRO and self.code is Exit.INCONCLUSIVE and not self.reason
         )
 
@@ -109,6 +109,7 @@ GRAVEST = (
     Exit.DEADLOCK,
     Exit.LIVENESS,
     Exit.INTERRUPTED,
+    Exit.IO_ERROR,
     Exit.INCONCLUSIVE,
     Exit.NOT_REACHED,
     Exit.HOLDS,

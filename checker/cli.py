@@ -210,7 +210,8 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = int(Exit.IO_ERROR)
     except OSError as error:
-        advice = "free some space and run it again" if error.errno == errno.ENOSPC else "check the path and its rights"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "free some space and run it again" if full else "check the path and its rights"
         click.echo(f"{error}; {advice}", err=True)
         code = int(Exit.IO_ERROR)
     except MemoryError:

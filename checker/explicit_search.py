@@ -157,13 +157,26 @@ def _judged(question: Question, found: Explored, prefix: tuple[Label, ...], sear
         to_disk = search.memory is None and not search.fingerprints and found.back_end is BackEnd.NATIVE
         if found.stopped is Stopped.MEMORY and to_disk:
             checked.reason += f"; {ON_DISK}{'' if folder else KEPT}"
+        if found.stopped is Stopped.DISK and folder is None:
+            checked.reason += "; name a folder on a larger disk (--checkpoint DIR, or TMPDIR)"
         if folder is not None:
-            checked.reason += f"; {_how_to_go_on(folder, question, search)}"
+            again = replace(search, memory=found.budget) if found.stopped is Stopped.MEMORY and to_disk else search
+            checked.reason += f"; {_how_to_go_on(folder, question, again)}"
         if checked.labels is None:
-            checked.code = Exit.INTERRUPTED if found.stopped is Stopped.INTERRUPTED else Exit.INCONCLUSIVE
+            checked.code = _code(found.stopped)
         if checked.labels is None or search.go_on:
             checked.depth = max(0, len(found.levels) - 2)  # the last level was not finished
     return checked
+
+
+def _code(stopped: Stopped) -> Exit:
+    match stopped:
+        case Stopped.INTERRUPTED:
+            return Exit.INTERRUPTED
+        case Stopped.DISK:
+            return Exit.IO_ERROR
+        case Stopped.TIME | Stopped.MEMORY | Stopped.NUMBERS:
+            return Exit.INCONCLUSIVE
 
 
 def _how_to_go_on(folder: Path, question: Question, search: Search) -> str:

@@ -47,7 +47,7 @@ class Search:
         words += ["--continue"] if self.go_on else []
         words += ["--no-symmetry"] if not self.symmetry else []
         words += ["--workers", str(self.workers)] if self.workers is not None else []
-        words += ["--memory", str(self.memory)] if self.memory is not None else []
+        words += ["--memory", _size(self.memory)] if self.memory is not None else []
         words += ["--fingerprints"] if self.fingerprints else []
         words += ["--simulate", str(self.simulate)] if self.simulate is not None else []
         words += ["--seed", str(self.seed)] if self.seed is not None else []
@@ -109,6 +109,11 @@ class Search:
             raise Stop(Exit.USAGE, "an `eventually` needs --grain micro: fairness is about single labels")
         if self.simulate is not None:
             raise Stop(Exit.USAGE, "an `eventually` needs a search: a random run that ends says nothing of it")
+
+
+def _size(memory: int) -> str:
+    """As a person would write it, if that is no more."""
+    return f"{memory >> 20}M" if memory >= 1 << 20 else str(memory)
 
 
 def _needs(option: str, engines: str, engine: str) -> Stop:

@@ -1,4 +1,4 @@
-"""What is on disk of a search, so that it can go on after it was killed.
+"""What is on disk of a search, so that it can go on after it was killed; one search at a time.
 
 A folder with the log of each worker (visited_disk) and ``search.json``, which says how much of the logs counts. That
 file is replaced at the end of a level, after the logs were flushed: whatever happens in between, it speaks of what is
@@ -7,7 +7,11 @@ there.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -15,11 +19,15 @@ import msgspec
 
 from checker.explicit.errors import CheckpointError
 from checker.explicit.layout import Capacity
+from checker.explicit.records import named
 from checker.explicit.store import Counters
 from checker.explicit.visited_disk import Run
 
 FILE = "search.json"
 FORMAT = 2
+LOCK = "lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""What a file system answers that knows no locks."""
 
 
 class WorkerSaved(msgspec.Struct, frozen=True):
@@ -55,26 +63,70 @@ def is_there(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
+@contextmanager
+def taken(checkpoint: Path | None, recover: Path | None) -> Iterator[Saved | None]:
+    """What there is to go on from, while the folder is this search's. Raises CheckpointError, OSError."""
+    assert recover is None or checkpoint in (None, recover), "a search has one folder"
+    if recover is not None:
+        if not recover.is_dir():
+            raise CheckpointError(f"{recover}: no such folder; name a folder that --checkpoint wrote")
+        with alone_in(recover):
+            yield load(recover)
+    elif checkpoint is not None:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        with alone_in(checkpoint):
+            claim(checkpoint)
+            yield None
+    else:
+        yield None
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Meanwhile no other search is at work in the folder. The system ends that when the process ends, however it does.
+    Raises CheckpointError, OSError."""
+    with open(folder / LOCK, "a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            file.seek(0)
+            raise CheckpointError(
+                f"{folder}: another search is at work in this folder (process {file.read().strip() or 'unknown'}); "
+                "wait until it has ended, or name another folder"
+            ) from held
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        with named(folder / LOCK):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        yield
+
+
 def claim(folder: Path) -> None:
-    """Makes the folder for a new search's checkpoints, and sees that it can be written to. Raises CheckpointError if it
+    """Sees that the folder is free for a new search's checkpoints, and can be written to. Raises CheckpointError if it
     is another's, OSError."""
     if is_there(folder):
         raise CheckpointError(
             f"{folder}: holds the checkpoint of a search, which a new one would overwrite; go on with that search "
             "(--recover), name another folder, or remove this one"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder):
         pass
 
 
 def save(folder: Path, saved: Saved) -> None:
-    """Replaces the file in one step. Raises OSError."""
+    """Replaces the file in one step: what was there stays until the new one is whole. Raises OSError."""
     new = folder / f"{FILE}.new"
-    with open(new, "wb") as file:
-        file.write(msgspec.json.encode(saved))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with named(new), open(new, "wb") as file:
+            file.write(msgspec.json.encode(saved))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
     os.replace(new, folder / FILE)
     directory = os.open(folder, os.O_RDONLY)
     try:
@@ -89,7 +141,7 @@ def load(folder: Path) -> Saved:
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=Saved)
     except FileNotFoundError as missing:
-        found = "no such folder" if not folder.is_dir() else f"no {FILE} in it, so no level was finished there"
+        found = f"no {FILE} in it, so no level was finished there"
         raise CheckpointError(f"{folder}: {found}; name a folder that --checkpoint wrote") from missing
     except msgspec.MsgspecError as error:
         raise CheckpointError(f"{path}: not a checkpoint of this version ({error}); search anew") from error

@@ -69,7 +69,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "recall": (None, (_POINTER,)),
     "itemise": (None, (_POINTER, _NUMBER, _POINTER)),
     "sift": (None, (_POINTER, _NUMBER, _POINTER, _NUMBER)),
-    "gather": (_NUMBER, (_POINTER, _NUMBER, _POINTER, _POINTER, _POINTER, _POINTER)),
+    "gather": (_NUMBER, (_POINTER, _NUMBER, _POINTER, _NUMBER, _POINTER, _POINTER, _POINTER)),
     "hash_of": (_NUMBER, (_POINTER,)),
     "fire_all": (_NUMBER, (_POINTER, _POINTER)),
     "see_invariants": (_NUMBER, (_POINTER,)),

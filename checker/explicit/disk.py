@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -13,9 +14,18 @@ from checker.explicit.errors import CheckpointError
 from checker.explicit.store import Counters
 from checker.explicit.visited import InMemory, OverBudget
 from checker.explicit.visited_disk import Log, OnDisk
+from checker.explicit.worker import Word
 
 if TYPE_CHECKING:
     from checker.explicit.levels import Levels
+
+
+class Doing(Enum):
+    """What files are written or read for."""
+
+    SPILL = "states went to disk"
+    CHECKPOINT = "a checkpoint was written"
+    RECOVERY = "a checkpoint was read"
 
 
 class Disk:
@@ -28,6 +38,7 @@ class Disk:
         self.began = self.saved = time.monotonic()
         self.seconds = 0.0  # that the search had taken before it was taken up again
         self.used = False  # memory was not enough
+        self.doing = Doing.SPILL
 
     def _open(self, *, fresh: bool = True) -> Path:
         if self.folder is None:
@@ -44,10 +55,13 @@ class Disk:
 
     def take_over(self, counts: list[int], counters: list[Counters]) -> None:
         """Puts the first so many states of each worker on disk, and its counters back."""
+        for worker, count, counted in zip(self.levels.workers, counts, counters, strict=True):
+            worker.restore(counted)
+            if isinstance(worker.visited, InMemory):
+                worker.block[Word.COUNT] = count  # all of them first: what is counted holds if the disk fails meanwhile
         folder = self._open()
         for i, worker in enumerate(self.levels.workers):
             if isinstance(worker.visited, InMemory):
-                worker.restore(counters[i])
                 worker.write_log(self.logs[i], counts[i])
                 worker.go_to_disk(self.logs[i], folder)
                 worker.visited.begin_level(self.levels.starts[i])
@@ -58,6 +72,7 @@ class Disk:
         levels = self.levels
         if levels.room.checkpoint is None or time.monotonic() - self.saved < levels.room.interval:
             return
+        self.doing = Doing.CHECKPOINT
         folder = self._open()
         workers = []
         for i, worker in enumerate(levels.workers):
@@ -84,10 +99,16 @@ class Disk:
             workers,
         )
         save(folder, saved)
+        self.doing = Doing.SPILL
         self.saved = time.monotonic()
 
+    def failed(self, error: OSError) -> str:
+        """What was being done, and where."""
+        return f"while {self.doing.value}: {error.filename or self.folder}: {error.strerror or error}"
+
     def take_up(self, saved: Saved) -> None:
-        """Goes on where a checkpoint was left. Raises CheckpointError, OSError."""
+        """Goes on where a checkpoint was left. Raises CheckpointError, MemoryError, OSError."""
+        self.doing = Doing.RECOVERY
         levels = self.levels
         asked = levels.violations.only, levels.code.layout.encode(levels.first)
         if saved.key != levels.code.key or (saved.only, saved.first) != asked:
@@ -127,5 +148,6 @@ class Disk:
             levels.reach(goal, place)
         for name, place in saved.broken.items():
             levels.violations.add(name, place)
+        self.doing = Doing.SPILL
         if saved.deadlock is not None:  # a worker may have met one since whose run is longer
             levels.meet_deadlock(saved.deadlock)

@@ -39,6 +39,9 @@ class SortedCode:
     def _states(self, code: Code, states: Ssa, size: Ssa) -> Ssa:
         return code.bounded(states, lambda: code.mul(number(self.words), size))
 
+    def _parents(self, code: Code, parents: Ssa, size: Ssa) -> Ssa:
+        return code.bounded(parents, lambda: code.b.lshr(code.add(size, number(1)), number(1)))
+
     def _compare_states(self) -> None:
         """(state, state): -1, 0 or 1, by their words."""
         code = self._function("compare_states", I64, POINTER, POINTER)
@@ -123,12 +126,13 @@ class SortedCode:
         code.finish()
 
     def _gather(self) -> None:
-        """(items, number, the store that they are in, its parents or null, states, parents): copies the states of the
-        items that are not marked, in their order, with their parents; how many there are."""
-        code = self._function("gather", I64, POINTER, I64, POINTER, POINTER, POINTER, POINTER)
-        items, size, store, parents, out, out_parents = code.function.args
+        """(items, number, the store that they are in, its number, its parents or null, states, parents): copies the
+        states of the items that are not marked, in their order, with their parents; how many there are."""
+        code = self._function("gather", I64, POINTER, I64, POINTER, I64, POINTER, POINTER, POINTER)
+        items, size, store, length, parents, out, out_parents = code.function.args
         items, out = self._items(code, items, size), self._states(code, out, size)
-        out_parents = code.bounded(out_parents, lambda: code.b.lshr(code.add(size, number(1)), number(1)))
+        store = self._states(code, store, length)
+        parents, out_parents = self._parents(code, parents, length), self._parents(code, out_parents, size)
         count = code.cell(I64)
         code.put(count, number(0))
         first = code.b.ptrtoint(store, I64)
@@ -140,8 +144,9 @@ class SortedCode:
             def copy() -> None:
                 at = code.get(count, I64)
                 target = code.at(out, code.mul(at, number(self.words)))
-                code.copy(target, code.bounded(code.b.inttoptr(address, POINTER), self.words), self.words)
                 index = code.b.udiv(code.sub(address, first), number(8 * self.words))
+                index = code.within(index, lambda: length, "a state outside the store")
+                code.copy(target, code.at(store, code.mul(index, number(self.words))), self.words)
 
                 def parent() -> None:
                     code.put(code.at(out_parents, at, I32), code.get(code.at(parents, index, I32), I32))

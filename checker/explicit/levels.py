@@ -45,10 +45,10 @@ class Levels:
     ) -> None:
         self.code, self.evaluator, self.clock, self.room = code, evaluator, clock, room
         self.system, self.first = evaluator.system, first
-        self.found = Explored(workers=workers)
         self.stop = False
         # No more than the machine has to spare, whatever was said: to run out of memory is to be killed.
         self.budget = spare() if room.memory is None else min(room.memory, spare())
+        self.found = Explored(workers=workers, budget=self.budget)
         share = self.budget // workers
         self.workers = [memory.enter_context(Worker(code, i, workers, share)) for i in range(workers)]
         self.disk = Disk(self, memory)
@@ -163,6 +163,7 @@ class Levels:
             self._expand_level(ends)
         except OverBudget as full:
             self.refuse_more_memory(full)
+            self.expanding = False
             self.disk.take_over(ends, before)
             self._expand_level(ends)
         self.starts, self.expanding = ends, False

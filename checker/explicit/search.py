@@ -61,6 +61,7 @@ class Stopped(Enum):
     INTERRUPTED = "interrupted"
     MEMORY = "out of memory"
     NUMBERS = "too many states"
+    DISK = "the disk is full or fails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Explored:
     cached: bool = False
     workers: int = 1
     bytes_per_state: int = 0
+    budget: int | None = None  # bytes of memory that it may take
     capacity: Capacity = field(default_factory=Capacity)
     symmetry: Symmetry = NONE
     on_disk: bool = False
@@ -186,17 +188,53 @@ def explore(
             stop_at_deadlock=stop_at_deadlock,
             go_on=go_on,
         )
-    from checker.explicit.checkpoint import claim, load
+    from checker.explicit.checkpoint import taken
+
+    with taken(room.checkpoint, room.recover) as saved:
+        return _explore_natively(
+            system,
+            start,
+            max_steps,
+            only,
+            Clock(timeout, progress),
+            room,
+            saved,
+            workers=workers,
+            capacity=capacity,
+            cache=cache,
+            fingerprints=fingerprints,
+            symmetry=symmetry,
+            stop_at_deadlock=stop_at_deadlock,
+            go_on=go_on,
+            watch=watch,
+        )
+
+
+def _explore_natively(
+    system: System,
+    start: State | None,
+    max_steps: int | None,
+    only: str | None,
+    clock: Clock,
+    room: Room,
+    saved: Saved | None,
+    *,
+    workers: int,
+    capacity: Capacity | None,
+    cache: Path | None,
+    fingerprints: bool,
+    symmetry: bool,
+    stop_at_deadlock: bool,
+    go_on: bool,
+    watch: Watch | None,
+) -> Explored:
+    """``saved``: where to go on from."""
     from checker.explicit.compile import compiled
     from checker.explicit.levels import Levels
 
     assert workers >= 1
     evaluator = Evaluator(system)
     first = evaluator.initial_states()[0] if start is None else start
-    clock = Clock(timeout, progress)
-    saved = None if room.recover is None else load(room.recover)
-    if saved is None and room.checkpoint is not None:
-        claim(room.checkpoint)
     if saved is not None:
         capacity, workers = saved.capacity, len(saved.workers)
     states = capacity
@@ -273,6 +311,8 @@ def _searched(
         found.stopped, found.reason = Stopped.MEMORY, str(full)
     except TooManyStates as full:
         found.stopped, found.reason = Stopped.NUMBERS, str(full)
+    except OSError as error:
+        found.stopped, found.reason = Stopped.DISK, levels.disk.failed(error)
     levels.sum_up()
     found.seconds["search"] = levels.disk.seconds + time.monotonic() - began
     return found

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from checker.explicit.compile import Compiled
 from checker.explicit.errors import CheckpointError, TooLittleMemory
+from checker.explicit.records import Records
 from checker.explicit.visited import Fingerprints, InMemory, Visited
-from checker.explicit.visited_disk import Log, Mapped, OnDisk, Run, least_budget
+from checker.explicit.visited_disk import Log, OnDisk, Run, least_budget
 from checker.explicit.worker import NO_PARENT, Word, batch_room
 
 BOX_BYTES = 1 << 22
@@ -154,7 +155,7 @@ class Worker:
     def go_to_disk(self, log: Log, folder: Path) -> None:
         """What is in the log becomes the visited set; memory is used for what will be found next."""
         self.visited.close()
-        sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=True)
+        sorted_ = Records(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=True)
         disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
         self.visited = disk
         disk.sort_log()
@@ -165,14 +166,15 @@ class Worker:
         assert isinstance(memory, InMemory)
         memory.make_room(max(1024, 2 * batch_room(self.compiled.most)) + count)
         if count:
-            ctypes.memmove(memory.states.address, log.states.map(), count * 8 * self.words)
-            ctypes.memmove(memory.parents.address, log.parents.map(), count * 4)
+            with log.states.mapped() as states, log.parents.mapped() as parents:
+                ctypes.memmove(memory.states.address, states, count * 8 * self.words)
+                ctypes.memmove(memory.parents.address, parents, count * 4)
         self.block[Word.COUNT] = count
         self.compiled.recall(self.address)
 
     def resume_on_disk(self, log: Log, folder: Path, sorted_states: int, runs: list[Run]) -> None:
         """``sorted_states``: how many of their file count. Raises CheckpointError."""
-        sorted_ = Mapped(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
+        sorted_ = Records(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
         whole = sorted_.count >= sorted_states
         if not whole or any(run.last > (log.states.count if run.of_log else sorted_states) for run in runs):
             sorted_.close()

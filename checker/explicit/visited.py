@@ -224,5 +224,8 @@ def words_at(states: int, index: int, words: int) -> tuple[int, ...]:
 
 
 def parent_at(parents: int, index: int) -> int | None:
-    found = c_uint32.from_address(parents + 4 * index).value
-    return None if found == NO_PARENT else found
+    return a_parent(c_uint32.from_address(parents + 4 * index).value)
+
+
+def a_parent(number: int) -> int | None:
+    return None if number == NO_PARENT else number

@@ -11,23 +11,15 @@ the log, or of a third file, where states are that were found before anything wa
 from __future__ import annotations
 
 import ctypes
-import mmap
-import os
-from ctypes import Array, c_char, c_int64, c_uint32
+from array import array
+from ctypes import Array, c_int64, c_uint32
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from checker.explicit.compile import Compiled
-from checker.explicit.memory import NO_RESERVE, Block
-from checker.explicit.visited import (
-    LEAST_SLOTS,
-    LOAD,
-    Table,
-    parent_at,
-    refuse_more_than_can_be_numbered,
-    words_at,
-)
+from checker.explicit.memory import Block
+from checker.explicit.records import Mapping, Records
+from checker.explicit.visited import LEAST_SLOTS, LOAD, Table, a_parent, refuse_more_than_can_be_numbered
 from checker.explicit.worker import Word, batch_room
 
 PIECE = 1 << 13
@@ -46,67 +38,12 @@ class Run:
     last: int
 
 
-class Mapped:
-    """A file of fixed-size records, appended to and read as memory."""
-
-    def __init__(self, path: Path, record: int, *, fresh: bool) -> None:
-        self.path, self.record = path, record
-        self._file: BinaryIO = open(path, "w+b" if fresh else "r+b", buffering=0)  # noqa: SIM115 (closed by close)
-        self._maps: list[mmap.mmap] = []
-        self.count = self._file.seek(0, 2) // record
-        self.address = self._mapped = 0
-
-    def append(self, address: int, count: int) -> None:
-        """Raises OSError if the disk is full; what was complete before stays so."""
-        size = count * self.record
-        view = memoryview((c_char * size).from_address(address)).cast("B")
-        self._file.seek(self.count * self.record)
-        while view:
-            view = view[self._file.write(view) :]
-        self.count += count
-
-    def truncate(self, count: int) -> None:
-        self.release()
-        self._file.truncate(count * self.record)
-        self.count = count
-
-    def map(self) -> int:
-        """The address of the first record, valid until the next ``release``."""
-        if self._mapped != self.count and self.count:
-            # A private mapping that may be written to (ctypes takes no other) is promised memory: unless it asks for
-            # none, Linux refuses one that is larger than memory and swap together.
-            private = {"flags": mmap.MAP_PRIVATE | NO_RESERVE, "prot": mmap.PROT_READ | mmap.PROT_WRITE}
-            found = mmap.mmap(self._file.fileno(), self.count * self.record, **private)
-            self._maps.append(found)
-            self.address, self._mapped = ctypes.addressof(c_char.from_buffer(found)), self.count
-        return self.address
-
-    def release(self) -> None:
-        """Unmaps the file: no address that was given out may be used any more."""
-        for map_ in self._maps:
-            map_.close()
-        self._maps.clear()
-        self.address = self._mapped = 0
-
-    def forget(self) -> None:
-        """Lets go of the pages that were read last."""
-        for map_ in self._maps:
-            map_.madvise(mmap.MADV_DONTNEED)
-
-    def sync(self) -> None:
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        self.release()
-        self._file.close()
-
-
 class Log:
     """The states of one worker in the order of their numbers, and their parents."""
 
     def __init__(self, folder: Path, me: int, words: int, *, fresh: bool) -> None:
-        self.states = Mapped(folder / f"states.{me}", 8 * words, fresh=fresh)
-        self.parents = Mapped(folder / f"parents.{me}", 4, fresh=fresh)
+        self.states = Records(folder / f"states.{me}", 8 * words, fresh=fresh)
+        self.parents = Records(folder / f"parents.{me}", 4, fresh=fresh)
 
     def sync(self) -> None:
         self.states.sync()
@@ -131,7 +68,7 @@ class OnDisk:
     """``budget``: bytes of memory, pages of files that the system may drop not counted."""
 
     def __init__(
-        self, compiled: Compiled, block: Array[c_int64], address: int, budget: int, log: Log, sorted_: Mapped
+        self, compiled: Compiled, block: Array[c_int64], address: int, budget: int, log: Log, sorted_: Records
     ) -> None:
         self.compiled, self.block, self.words = compiled, block, compiled.layout.words
         self.log, self.sorted, self.runs = log, sorted_, list[Run]()
@@ -145,6 +82,7 @@ class OnDisk:
         self._items = Block(self.room * _ITEM)
         self._out = (c_int64 * (PIECE * self.words))()
         self._out_parents = (c_uint32 * PIECE)()
+        self._level: Mapping | None = None  # the log, as it was when the level began
         self.table = Table(compiled, block, address)
         block[Word.TABLE] = block[Word.MASK] = 0
         self.table.resize(slots)
@@ -165,8 +103,10 @@ class OnDisk:
         assert more <= self.room
 
     def begin_level(self, start: int) -> None:
-        self.log.states.release()
-        self.block[Word.LEVEL] = self.log.states.map()
+        if self._level is not None:
+            self._level.close()
+        self._level = self.log.states.map()
+        self.block[Word.LEVEL] = self._level.address
 
     def settle(self) -> None:
         """Compares what was found with all runs, and makes a run of what is new. Raises TooManyStates, OSError."""
@@ -177,16 +117,15 @@ class OnDisk:
         code.itemise(self._states.address, size, items)
         _sort(code, items, size)
         stride = 8 * self.words
-        for run in self.runs:
-            file = log.states if run.of_log else self.sorted
-            code.sift(items, size, file.map() + run.first * stride, run.last - run.first)
-        log.states.forget()
-        self.sorted.forget()
+        with log.states.mapped() as of_log, self.sorted.mapped() as sorted_:
+            for run in self.runs:
+                begin = (of_log if run.of_log else sorted_) + run.first * stride
+                code.sift(items, size, begin, run.last - run.first)
         first = log.states.count
         for at in range(0, size, PIECE):
             piece, out, parents = min(PIECE, size - at), self._out, self._out_parents
             place = ctypes.addressof(out), ctypes.addressof(parents)
-            new = code.gather(items + at * _ITEM, piece, self._states.address, self._parents.address, *place)
+            new = code.gather(items + at * _ITEM, piece, self._states.address, size, self._parents.address, *place)
             refuse_more_than_can_be_numbered(log.states.count + new, self.block[Word.WORKERS])
             log.states.append(place[0], new)
             log.parents.append(place[1], new)
@@ -197,8 +136,11 @@ class OnDisk:
 
     def sort_log(self) -> None:
         """Makes sorted runs of a log that is in no order. Little memory is needed: there are more runs then."""
-        stride, size = 8 * self.words, self.log.states.count
-        source = self.log.states.map()
+        with self.log.states.mapped() as source:
+            self._sort_states(source, self.log.states.count)
+
+    def _sort_states(self, source: int, size: int) -> None:
+        stride = 8 * self.words
         for at in range(0, size, self.room):
             piece = min(self.room, size - at)
             begin = source + at * stride
@@ -208,17 +150,19 @@ class OnDisk:
             for part in range(0, piece, PIECE):
                 place = ctypes.addressof(self._out)
                 items = self._items.address + part * _ITEM
-                count = self.compiled.gather(items, min(PIECE, piece - part), begin, 0, place, 0)
+                count = self.compiled.gather(items, min(PIECE, piece - part), begin, piece, 0, place, 0)
                 self.sorted.append(place, count)
             self.runs.append(Run(False, first, self.sorted.count))
 
     def state(self, index: int) -> tuple[int, ...]:
-        return words_at(self.log.states.map(), index, self.words)
+        return tuple(array("q", self.log.states.read(index)))
 
     def parent(self, index: int) -> int | None:
-        return parent_at(self.log.parents.map(), index)
+        return a_parent(array("I", self.log.parents.read(index))[0])
 
     def close(self) -> None:
+        if self._level is not None:
+            self._level.close()
         for memory in (self._states, self._parents, self._items, self.table, self.log, self.sorted):
             memory.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 from pathlib import Path
 
@@ -80,3 +81,21 @@ def test_recovery_from_what_is_not_there_is_not_offered(tmp_path: Path) -> None:
     assert ran.code == 22
     assert "no checkpoint was left" in ran.out
     assert "--recover" not in ran.out
+
+
+@pytest.mark.parametrize("interval", [0.0, 60.0])
+def test_full_disk_is_an_input_output_error_with_what_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "left" / "states.1"))
+
+    monkeypatch.setattr("checker.explicit_search.INTERVAL", interval)
+    monkeypatch.setattr("checker.explicit.store.Worker.go_to_disk", full)
+    ran = model_check("check", *ONGARO, "--memory", "5M", "--checkpoint", tmp_path / "left")
+    assert ran.code == 153
+    assert "Inconclusive: the disk is full or fails: while states went to disk: " in ran.out
+    assert f"{tmp_path}/left/states.1: No space left on device; " in ran.out
+    assert "states by depth: 1, 3, " in ran.out
+    assert ("go on with: model-check check" in ran.out) == (interval == 0)
+    assert ("no checkpoint was left" in ran.out) == (interval > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import addressof, c_int64, c_uint32
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,9 @@ def test_search_at_the_macro_grain_is_clean_too(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("system", [kitchen(), kitchen_at_macro_grain()], ids=["micro", "macro"])
-def test_every_access_but_one_is_to_memory_of_known_extent(system: System) -> None:
-    """The one: parents beside the states of a store, whose number `gather` is not told."""
+def test_every_access_is_to_memory_of_known_extent(system: System) -> None:
     module = compiling.emit(Layout(system), checked=True)[1].module
-    assert module.unbounded == {"gather": 1}
+    assert module.unbounded == {}
 
 
 def test_debug_build_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
@@ -160,6 +160,19 @@ def test_search_that_leaves_its_memory_is_stopped(
     monkeypatch.setenv(CHECKED_VARIABLE, "1")
     with pytest.raises(BrokenCode, match=what):
         explore(kitchen(), max_steps=3, cache=tmp_path)
+
+
+def test_parent_of_a_state_that_is_not_in_the_store(tmp_path: Path) -> None:
+    code = checked(kitchen(), tmp_path)
+    words = code.layout.words
+    states, out, parents = (c_int64 * (3 * words))(), (c_int64 * (3 * words))(), (c_uint32 * 3)(5, 6, 7)
+    items, found = (c_int64 * 6)(), (c_uint32 * 3)()
+    code.itemise(addressof(states), 3, addressof(items))
+    arguments = addressof(items), 3, addressof(states)
+    assert code.gather(*arguments, 3, addressof(parents), addressof(out), addressof(found)) == 3
+    assert list(found) == [5, 6, 7]
+    with pytest.raises(BrokenCode, match="a state outside the store in gather"):
+        code.gather(*arguments, 2, addressof(parents), addressof(out), addressof(found))
 
 
 def test_more_successors_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,10 +21,11 @@ pytest.importorskip("llvmlite")
 from checker.explicit import available, disk, levels, store, visited, visited_disk
 from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
-from checker.explicit.checkpoint import FILE, Saved, save
+from checker.explicit.checkpoint import FILE, Saved, alone_in, load, save
 from checker.explicit.compile import compiled
 from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.layout import Capacity
+from checker.explicit.records import Records
 from checker.explicit.search import Explored, Room, Stopped, explore
 from spec.load import load_system, shipped
 from spec.state import Label
@@ -156,9 +159,10 @@ def test_log_larger_than_memory_and_swap_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "states.0"
     with open(path, "wb") as file:
         file.truncate(1 << 42)  # takes no room: it is one hole
-    log = visited_disk.Mapped(path, 8, fresh=False)
+    log = Records(path, 8, fresh=False)
     try:
-        assert visited_disk.words_at(log.map(), log.count - 1, 1) == (0,)
+        with log.mapped() as address:
+            assert visited.words_at(address, log.count - 1, 1) == (0,)
     finally:
         log.close()
 
@@ -213,14 +217,15 @@ from pathlib import Path
 from checker.explicit.search import Room, explore
 from spec.load import load_system, shipped
 system = load_system(shipped("ongaro"), model="one_entry", settings={"max_active": "2"})
-memory = int(sys.argv[2]) or None
-explore(system, workers=2, room=Room(memory=memory, checkpoint=Path(sys.argv[1]), interval=0))
+memory, symmetry = int(sys.argv[2]) or None, sys.argv[3] == "symmetry"
+room = Room(memory=memory, checkpoint=Path(sys.argv[1]), interval=0)
+explore(system, workers=2, symmetry=symmetry, room=room)
 """
 
 
-def killed_in_mid_search(folder: Path, memory: int, after: int) -> None:
+def killed_in_mid_search(folder: Path, memory: int, after: int, how: str = "") -> None:
     """Starts a search and ends it by SIGKILL when ``after`` levels are in its checkpoint."""
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(memory)])
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(memory), how])
     try:
         began = time.monotonic()
         while True:
@@ -243,6 +248,19 @@ def test_killed_search_goes_on_to_the_same_counts(tmp_path: Path, memory: int) -
     assert_same(found, undisturbed(2))
 
 
+def test_killed_search_up_to_symmetry_goes_on_on_disk_to_the_same_counts(tmp_path: Path) -> None:
+    expected = explore(system(2), symmetry=True)
+    assert expected.symmetry
+    assert expected.distinct < undisturbed(2).distinct / 3
+    killed_in_mid_search(tmp_path, 2 << 20, after=25, how="symmetry")
+    saved = load(tmp_path)
+    assert saved.on_disk
+    assert all(worker.runs for worker in saved.workers)
+    found = explore(system(2), symmetry=True, room=Room(memory=2 << 20, recover=tmp_path))
+    assert found.symmetry == expected.symmetry
+    assert_same(found, expected)
+
+
 def test_recovered_search_may_have_less_memory(tmp_path: Path) -> None:
     killed_in_mid_search(tmp_path, 0, after=30)
     found = explore(system(2), room=Room(memory=6 << 20, recover=tmp_path))
@@ -253,6 +271,59 @@ def test_recovered_search_may_have_less_memory(tmp_path: Path) -> None:
 def stopped_search(folder: Path) -> Path:
     explore(system(), workers=2, max_steps=12, room=Room(checkpoint=folder, interval=0))
     return folder
+
+
+def test_folder_is_one_searchs_at_a_time(tmp_path: Path) -> None:
+    stopped_search(tmp_path)
+    with alone_in(tmp_path):
+        for room in (Room(checkpoint=tmp_path), Room(recover=tmp_path)):
+            with pytest.raises(CheckpointError, match=rf"another search is at work .*process {os.getpid()}"):
+                explore(system(), room=room)
+    assert_same(explore(system(), room=Room(recover=tmp_path)), undisturbed())
+
+
+# ------------------------------------------------------------------------------------------ a full disk
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """The nearest that there is to a full disk without a disk of one's own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [1 << 16, 5 << 20])
+def test_disk_that_is_full_ends_a_search_with_its_counts(size: int) -> None:
+    """Of the two sizes one fails while the states in memory are moved, one later."""
+    with files_no_larger_than(size):
+        found = explore(system(2), workers=2, room=Room(memory=4 << 20))
+    assert found.stopped is Stopped.DISK
+    assert found.reason.startswith("while states went to disk: /")
+    assert found.reason.endswith(".0: File too large") or found.reason.endswith(".1: File too large")
+    assert 0 <= found.queue < found.distinct < undisturbed(2).distinct
+    assert found.levels == undisturbed(2).levels[: len(found.levels)]
+    assert sum(found.levels) <= found.distinct
+
+
+@pytest.mark.parametrize(("memory", "size"), [(None, 1 << 19), (4 << 20, 5 << 20)])
+def test_disk_that_is_full_leaves_the_last_checkpoint(tmp_path: Path, memory: int | None, size: int) -> None:
+    with files_no_larger_than(size):
+        found = explore(system(2), workers=2, room=Room(memory=memory, checkpoint=tmp_path, interval=0))
+    assert found.stopped is Stopped.DISK
+    assert found.on_disk == (memory is not None)
+    assert_same(explore(system(2), room=Room(memory=memory, recover=tmp_path)), undisturbed(2))
+
+
+def test_checkpoint_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    saved = load(stopped_search(tmp_path))
+    with files_no_larger_than(100), pytest.raises(OSError, match=rf"{FILE}\.new"):
+        save(tmp_path, saved)
+    assert load(tmp_path) == saved
+    assert not list(tmp_path.glob("*.new"))
 
 
 def test_what_was_written_after_the_checkpoint_does_not_count(tmp_path: Path) -> None:
