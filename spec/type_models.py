@@ -131,7 +131,7 @@ class _Binder:
             if not isinstance(value, SetDisplay) or not all(isinstance(e, Name) for e in value.elements):
                 self.wrong(setting, "a set of new names", f"{name} = {{a, b, c}}")
                 return
-            if not value.elements:  # a variable of its type could have no value, and all that is said of it would be true
+            if not value.elements:  # a variable of its type could have no value, and whatever is said of all holds
                 message = f"`{name}` is empty; a set has at least one element, so that its type has a value"
                 hint = f"write `{name} = {{a}}`, and `forbid` what nobody is to do"
                 self.report.error("S503", value.place, message, hint)
