@@ -13,8 +13,10 @@ from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, known, number, reg
 from checker.explicit.emit_comparing import lies_in
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import Frame, read_bits, read_value
+from checker.explicit.emit_loops import each
 from checker.explicit.emit_packing import converted, mapped, packed
 from checker.explicit.emit_positions import at_position, element_of, with_element
+from checker.explicit.emit_sequences import place_in, updated
 from checker.explicit.emit_values import Atom, Emitted, Int, Map, Message, Optional, Record, Seq, Set, shape_of_emitted
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
@@ -189,7 +191,7 @@ class Running:
                     self.frame.local[name] = element
                     self.block(body)
 
-                self._rounds(is_symmetric(domain.sort), lambda body: expressions.each(domain, body), round_)
+                self._rounds(is_symmetric(domain.sort), lambda body: each(expressions, domain, body), round_)
             case nodes.Send():
                 self._send(statement)
             case nodes.Fsync():
@@ -276,12 +278,12 @@ class Running:
                 whole = converted(code, of, shape)
                 assert isinstance(whole, Seq | Map)
                 key = expressions.value(node.key)
-                place = expressions.place_in(whole, key)
+                place = place_in(expressions, whole, key)
                 inner = sort.value if isinstance(sort, MapSort) else sort.of
                 return with_element(code, whole, place, self._stored(node.value, inner, what))
             assert isinstance(of, Seq | Map)
-            place = expressions.place_in(of, expressions.value(node.key))
-            value: Emitted = expressions.updated(of, place, expressions.value(node.value))
+            place = place_in(expressions, of, expressions.value(node.key))
+            value: Emitted = updated(code, of, place, expressions.value(node.value))
         elif isinstance(node, nodes.WithField) and isinstance(sort, RecordSort):
             of = expressions.value(node.of)
             assert isinstance(of, Record)

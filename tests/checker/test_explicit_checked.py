@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit import compile as compiling
+from checker.explicit import emit_sequences
 from checker.explicit.compile import CHECKED_VARIABLE, Compiled, compiled
 from checker.explicit.emit_code import Code, number
-from checker.explicit.emit_collections import Collections
 from checker.explicit.emit_pool import Pool
 from checker.explicit.emit_statements import Running
 from checker.explicit.emit_visited import VisitedCode
@@ -115,8 +115,10 @@ def test_value_that_is_stored_unchecked_does_not_fit_its_bits(tmp_path: Path, mo
 
 
 def test_place_beyond_a_sequence_shifts_too_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Collections.element
-    monkeypatch.setattr(Collections, "element", lambda self, of, at: right(self, of, self.code.add(at, number(30))))
+    right = emit_sequences.element_or_any
+    monkeypatch.setattr(
+        emit_sequences, "element_or_any", lambda code, of, at: right(code, of, code.add(at, number(30)))
+    )
     body = "items := append(items, 1)\n    count := items[len(items)]"
     with pytest.raises(BrokenCode, match=r"a shift of 64 bits in rule\.0\.act"):
         fire_first(checked(counting(body), tmp_path))

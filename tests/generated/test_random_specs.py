@@ -19,9 +19,10 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from checker.explicit import emit_operators, emit_sets
 from checker.explicit.cache import CACHE_VARIABLE
-from checker.explicit.emit_collections import Collections
-from checker.explicit.emit_expressions import Expressions
+from checker.explicit.emit_code import Code
+from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.errors import NotEncodable
 from checker.explicit.source_expressions import Expressions as SourceExpressions
 from spec.evaluate import Evaluator
@@ -156,8 +157,8 @@ def first_disagreement(name: str, seeds: range = SEEDS) -> Disagreement:
 def swapped(right: Callable[..., Any]) -> Callable[..., Any]:
     """`min` where `max` is meant."""
 
-    def arithmetic(self: Expressions, operator: Operator, *values: Any) -> Any:
-        return right(self, Operator.MIN if operator is Operator.MAX else operator, *values)
+    def arithmetic(evaluation: Evaluation, operator: Operator, *values: Any) -> Any:
+        return right(evaluation, Operator.MIN if operator is Operator.MAX else operator, *values)
 
     return arithmetic
 
@@ -165,8 +166,8 @@ def swapped(right: Callable[..., Any]) -> Callable[..., Any]:
 def never_empty(right: Callable[..., Any]) -> Callable[..., Any]:
     """A difference that forgets what it takes away."""
 
-    def operation(self: Collections, operator: Operator, *values: Any) -> Any:
-        return values[0] if operator is Operator.DIFFERENCE else right(self, operator, *values)
+    def operation(code: Code, operator: Operator, *values: Any) -> Any:
+        return values[0] if operator is Operator.DIFFERENCE else right(code, operator, *values)
 
     return operation
 
@@ -174,9 +175,9 @@ def never_empty(right: Callable[..., Any]) -> Callable[..., Any]:
 def plant_native(patch: pytest.MonkeyPatch, fault: str) -> None:
     match fault:
         case "max":
-            patch.setattr(Expressions, "_arithmetic", swapped(Expressions._arithmetic))
+            patch.setattr(emit_operators, "_arithmetic", swapped(emit_operators._arithmetic))
         case "difference":
-            patch.setattr(Collections, "set_operation", never_empty(Collections.set_operation))
+            patch.setattr(emit_operators, "set_operation", never_empty(emit_sets.set_operation))
 
 
 def plant_python(patch: pytest.MonkeyPatch, fault: str) -> None:
