@@ -97,6 +97,13 @@ def check(grain: str, **options: Any) -> None:
 @click.option("--scenario", metavar="NAME", help="Enumerate after this scenario only (default: the model's list).")
 @click.option("--depth", metavar="D", type=click.IntRange(min=0), help="Crash states at most D labels from there.")
 @click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of the crash.")
+@click.option(
+    "--complete",
+    "within",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Where no schedule shows an outcome: is there a completion of at most N labels, whatever they are?",
+)
 @click.option("--replay/--no-replay", "replayed", default=False, help="Replay each interleaving on the target.")
 @click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
 def enumerate_(grain: str, **options: Any) -> None:

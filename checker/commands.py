@@ -180,6 +180,7 @@ def enumerate_(
     replayed: bool,
     faults: tuple[str, ...],
     workers: int | None,
+    within: int | None,
 ) -> None:
     """``model-check enumerate``."""
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
@@ -191,7 +192,8 @@ def enumerate_(
     words += ["--depth", str(depth)] if depth is not None else []
     words += ["--window", str(window)] if window is not None else []
     words += ["--replay", *_target_words(target, faults)] if replayed else []
-    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers)
+    words += ["--complete", str(within)] if within is not None else []
+    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers, within)
     _print_job(job, as_json, out_itf)
 
 

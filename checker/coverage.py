@@ -1,12 +1,13 @@
 """The crash-window matrix: rows are windows (when the crash came), columns outcomes (what became of the write).
 
 The unit is a pair of crash state and tracked element. A crash state belongs to every window that some run reaching it
-gives it; it has an outcome if some run through it in that window has. A cell without a witness is *not seen*: this
-version's completions are schedules, so it never claims that a cell cannot be filled.
+gives it; it has an outcome if some run through it in that window has. A cell that no schedule fills is *not seen*; that
+it cannot be filled is said only where a search has ended without a run (see ``gaps``).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from spec.counting import OTHER, Classifier, CrashState, Situation
 from spec.evaluate import Evaluator
 from spec.state import Label, State
 from spec.system import System
+
+NO_LONGER = sys.maxsize
+"""More labels than any run has."""
 
 Unit = tuple[CrashState, int]
 """A crash state and the position of the tracked element."""
@@ -48,6 +52,15 @@ class Cell:
         return min(self.units.values(), key=lambda witness: len(witness.labels))
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a run came to a state after a crash: its labels, the crash last, who crashed, and what it left."""
+
+    labels: tuple[Label, ...]
+    actor: int
+    kept: str
+
+
 CellKey = tuple[int, int, str, int]
 """Window, actor, what the crash left of the pending records ("nothing pending", "none kept", "some kept",
 "all kept"), outcome."""
@@ -55,7 +68,12 @@ CellKey = tuple[int, int, str, int]
 
 @dataclass(slots=True)
 class Matrix:
-    """``rows[w]``: the units of window w; ``undecided[w]``: those that no schedule completed."""
+    """``rows[w]``: the units of window w; ``undecided[w]``: those that no schedule completed. ``starts``: the states
+    that the crashes of a window's unit lead to, by the histories that runs may have had; what is to be completed.
+
+    ``bound``: how many labels the search went that was asked of what the schedules left open (None: there was none);
+    ``decided[state]``: of how many labels at most it knows all completions (``NO_LONGER``: of any length), and
+    ``found`` the pairs of a window's unit and an outcome that it found runs for."""
 
     system: System
     cells: dict[CellKey, Cell] = field(default_factory=dict)
@@ -65,6 +83,10 @@ class Matrix:
     violations: dict[str, Witness] = field(default_factory=dict)
     completed: int = 0
     cuts: dict[str, int] = field(default_factory=dict)  # what a bound kept a completion from doing
+    starts: dict[tuple[int, Unit], dict[State, Start]] = field(default_factory=dict)
+    bound: int | None = None
+    decided: dict[State, int] = field(default_factory=dict)
+    found: set[tuple[int, Unit, int]] = field(default_factory=set)
 
     def count(self, window: int, outcome: int) -> int:
         """Units of a window with an outcome, whoever crashed and whatever was kept."""
@@ -101,6 +123,8 @@ class Matrix:
         for mine, theirs in ((self.rows, other.rows), (self.undecided, other.undecided)):
             for window, units in theirs.items():
                 mine.setdefault(window, set()).update(units)
+        for place, starts in other.starts.items():
+            self.starts.setdefault(place, {}).update(starts)
         for who, units in other.crashed.items():
             self.crashed.setdefault(who, set()).update(units)
         for name, witness in other.violations.items():
@@ -144,6 +168,7 @@ def build_matrix(evaluator: Evaluator, found: Iterable[Found], completer: Comple
             matrix.rows.setdefault(window, set()).add((crash, element))
             who = (situation.actors[element], kept)
             matrix.crashed.setdefault((window, who), set()).add((crash, element))
+            matrix.starts.setdefault((window, (crash, element)), {})[after] = Start(labels, *who)
         completions = completer.completions(after)
         for completed in completions:
             matrix.completed += 1

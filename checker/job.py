@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
+from checker.deciding import Decided, decide
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
 from checker.explicit.back_end import available
 from checker.flaw import Flaw, show_flaw
+from checker.gaps import Filling, open_goals
 from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread
 from checker.progress import OutOfTime, Progress
@@ -24,7 +26,7 @@ from checker.replaying import Replays, open_named, replay_runs
 from checker.tracing import Tracer
 from checker.verdict import Exit
 from spec.script import ScriptError, run_scenario
-from spec.state import Label
+from spec.state import Label, State
 from spec.system import Enumeration
 from traces.target import Target
 
@@ -47,6 +49,8 @@ class MainJob:
     """Everything that the report prints. ``command`` does the job again. ``stopped``: why it ended early.
 
     ``enumerated_again``: by a second engine, where both are asked; ``agree``: whether its sets are the same.
+    ``within``: how long the completions are that a search looks for where no schedule shows an outcome (None: there is
+    no search); ``wrong_completion``: why an engine's answer was not taken.
     """
 
     question: Question
@@ -65,6 +69,8 @@ class MainJob:
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     workers: int = 1
+    within: int | None = None
+    wrong_completion: str = ""
 
     @property
     def first_engine(self) -> str:
@@ -78,7 +84,7 @@ class MainJob:
     @property
     def code(self) -> Exit:
         """The exit code; the first that applies."""
-        if self.agree is False:
+        if self.agree is False or self.wrong_completion:
             return Exit.ENGINES_DISAGREE
         if self.replays.divergence or self.matrix_replays.divergence:
             return Exit.DIVERGES
@@ -127,10 +133,12 @@ def run_enumeration(
     timeout: float | None,
     command: str = "model-check",
     workers: int | None = None,
+    within: int | None = None,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
     running out, is remembered, not raised."""
-    job = MainJob(question, engine, command, workers=default_workers() if workers is None else workers)
+    workers = default_workers() if workers is None else workers
+    job = MainJob(question, engine, command, workers=workers, within=within)
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
         _enumerate(job, chosen, deadline)
@@ -213,7 +221,7 @@ def _replay_runs(
 
 def _complete(job: MainJob, target: Target | None, deadline: float | None) -> None:
     system, evaluator = job.question.system, job.question.evaluator
-    if not system.windows or system.converged is None or not system.completions:
+    if not system.windows or system.converged is None or not (system.completions or job.within is not None):
         return
     found = list({item[:2]: item for part in job.enumerated for item in part.crashes}.values())
     job.matrix = Matrix(system)
@@ -223,9 +231,37 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None) -> No
         for number, part in enumerate(parts, 1):
             job.matrix.merge(part)
             progress(min(number * 40, len(found)))
+    if job.within is not None:
+        with _timed(job, "decide"):
+            _decide(job, job.matrix, job.within, deadline)
     if target is not None:
         runs = sorted(job.matrix.runs, key=str)  # neighbours begin alike
         _replay_runs(job, runs, target, job.matrix_replays, "replay completions", deadline)
+
+
+def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None) -> None:
+    """Asks the engine, or both, for what no schedule has shown."""
+    wanted, evaluator = open_goals(matrix), job.question.evaluator
+    filling = Filling(matrix, evaluator, within)
+    engines = [job.first_engine, *([job.second_engine] if job.engine == "both" else [])]
+    answers = []
+    for engine in engines:
+        said: dict[State, Decided] = {}
+        answers.append(said)
+        with Progress(f"complete ({engine})", len(wanted), "states after a crash", deadline) as progress:
+
+            def tick(done: int, progress: Progress = progress) -> float | None:
+                progress(done)
+                return _left(deadline)
+
+            for state, decided in decide(evaluator, engine, wanted, within, tick, job.workers):
+                said[state] = decided
+                if not filling.add(state, decided):
+                    job.wrong_completion = f"the evaluator does not take a completion by the {engine} engine"
+    if len(answers) == 2:
+        for state, one in answers[0].items():
+            if not one.agrees_with(answers[1][state]):
+                job.wrong_completion = f"the engines differ in the completions of at most {within} labels"
 
 
 def _invariants(job: MainJob, deadline: float | None) -> None:

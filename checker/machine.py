@@ -10,6 +10,7 @@ from checker.checking import Checked, Liveness
 from checker.coverage import Matrix
 from checker.explicit.simulation import Simulated
 from checker.flaw import Flaw
+from checker.gaps import never, pairs_of
 from checker.job import MainJob
 from checker.mutants import Kills
 from checker.question import Question
@@ -178,7 +179,7 @@ def _simulation(simulated: Simulated) -> dict[str, Any]:
 
 
 def _verdict(checked: Checked, name: str) -> dict[str, Any]:
-    """"holds": in all states of the model, as far as its bounds go; else nothing is claimed beyond ``depth``, nor at
+    """ "holds": in all states of the model, as far as its bounds go; else nothing is claimed beyond ``depth``, nor at
     the macro grain."""
     if name in checked.violations:
         return {"verdict": "violated", "length": len(checked.violations[name].labels)}
@@ -223,10 +224,24 @@ def _divergence(trace: Trace, divergence: Divergence) -> dict[str, Any]:
 def _matrix(matrix: Matrix) -> dict[str, Any]:
     windows, outcomes = dict(matrix.windows), dict(matrix.outcomes)
     actors = dict(enumerate(actor.name for actor in matrix.system.actors))
+    pairs = pairs_of(matrix)
     return {
         "rows": {name: len(matrix.rows.get(window, ())) for window, name in matrix.windows},
         "undecided": {name: len(matrix.undecided_units(window)) for window, name in matrix.windows},
         "completions": matrix.completed,
+        "pairs": {
+            "total": pairs.total,
+            "by_schedules": pairs.by_schedules,
+            "by_search": pairs.by_search,
+            "none": pairs.none,
+            "none_at_all": pairs.none_at_all,
+            "undecided": pairs.undecided,
+        },
+        "search_bound": matrix.bound,
+        "never": [
+            {"window": windows.get(window, "other"), "outcome": outcomes.get(outcome, "other")}
+            for window, outcome in sorted(never(matrix))
+        ],
         "cells": [
             {
                 "window": windows.get(window, "other"),

@@ -101,6 +101,8 @@ def print_job(console: Console, job: MainJob) -> None:
     print_enumerated(console, job)
     if job.matrix is not None:
         print_matrix(console, job.matrix, job.matrix_replays.traces)
+    if job.wrong_completion:
+        console.print(Text(f"  {job.wrong_completion}; please report it", style="bold red"), soft_wrap=True)
     print_replays(console, "replayed interleavings", job.replays, job.command)
     print_replays(console, "replayed completions", job.matrix_replays, job.command)
     held = job.held

@@ -36,10 +36,12 @@ class CrashState:
 @dataclass(frozen=True, slots=True)
 class Situation:
     """How one run reached a crash state: for each tracked element, the window and the actor (positions in the
-    system's lists; OTHER where none matches)."""
+    system's lists; OTHER where none matches); and its ghosts and budgets, on which outcomes may depend."""
 
     windows: tuple[int, ...]
     actors: tuple[int, ...]
+    ghosts: tuple[Value, ...] = ()
+    budgets: tuple[int, ...] = ()
 
 
 class Classifier:
@@ -58,6 +60,8 @@ class Classifier:
         return Situation(
             tuple(self._first(self._windows, before, {self.name: w}) for w in self.tracked),
             tuple(self._first(self._actors, before, {self.name: w, "crashed": process}) for w in self.tracked),
+            before.ghosts,
+            before.budgets,
         )
 
     def outcomes(self, converged: State) -> tuple[int, ...]:

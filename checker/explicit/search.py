@@ -36,6 +36,7 @@ from spec.system import System
 
 if TYPE_CHECKING:
     from checker.explicit.checkpoint import Saved
+    from checker.explicit.compile import Compiled
     from checker.explicit.levels import Levels
 
 
@@ -90,6 +91,9 @@ Progress = Callable[[Now], None]
 
 Watch = Callable[[Iterable[tuple[State, State | None]]], None]
 """Called with the states of each level when all of it is known, each with the state that it was found from."""
+
+Builds = dict[tuple[Capacity | None, Symmetry], "Compiled"]
+"""The code of one system, by the room that states have and what they are stored up to."""
 
 
 @dataclass(slots=True)
@@ -160,13 +164,15 @@ def explore(
     go_on: bool = False,
     back_end: BackEnd | None = None,
     watch: Watch | None = None,
+    builds: Builds | None = None,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep, for at most ``timeout``
     seconds. ``only``: heed this one property. ``progress`` is called once a second. ``room``: how much memory there is,
     and where the search leaves checkpoints. ``fingerprints``: states are told apart by their hashes. ``symmetry``: of
     states that are alike but for a permutation of symmetric sets only one is stored, so far as the system allows it.
     ``go_on``: a violation does not end the search; the first of each property is kept. ``watch`` sees the states, of a
-    search that has to begin again from the first level on again. ``back_end``: by default the one that the environment
+    search that has to begin again from the first level on again. ``builds``: what was compiled for searches of the same
+    system before. ``back_end``: by default the one that the environment
     asks for, or the faster one that there is.
 
     KeyboardInterrupt ends the search with what it has found so far. Raises NotEncodable for a spec that this engine
@@ -241,9 +247,12 @@ def _explore_natively(
     asked: Path | None = None  # where to remember how much room was needed
     seconds: dict[str, float] = {}
     alike = symmetry_of(system) if symmetry else NONE
+    known = {} if builds is None else builds
     while True:
         try:
-            code = compiled(system, states, cache, alike, fingerprints=fingerprints)
+            if (code := known.get((states, alike))) is None:
+                code = known[states, alike] = compiled(system, states, cache, alike, fingerprints=fingerprints)
+                known[code.layout.capacity, alike] = code
             asked = code.capacity_path if states is None else asked
             states = code.layout.capacity
             if saved is not None and alike and saved.key != code.key:  # it may have been given up before
@@ -350,6 +359,7 @@ class Clock:
 
 
 __all__ = [
+    "Builds",
     "Capacity",
     "Disagreement",
     "ExplicitError",

@@ -64,7 +64,7 @@ class Depths:
                 goal = target(depth)
                 query = Query(self.task, f"a run of {depth} labels {self.asks}", depth)
                 while solver.check(goal, query=query):
-                    yield self._read(solver, depth, goal)
+                    yield read_run(self.run, solver, depth, goal)
                     if not self._refuse(solver, depth):
                         self.ended = NoneWithin(depth, complete=True)
                         return
@@ -86,20 +86,21 @@ class Depths:
         solver.require_some([bit ^ solver.value(bit) for bit in bits])
         return bool(bits)
 
-    def _read(self, solver: Solver, depth: int, goal: Bit) -> FoundRun:
-        """Reads the inputs from the model, and all else by simulating the circuit on them."""
-        run, steps = self.run, self.run.steps[:depth]
-        micro = [single for s in steps for single in s.micro]
-        roots = [goal, *(bit for s in steps for bit in (*s.bits, *state_bits(s.before), s.taken))]
-        roots += [bit for s in micro for bit in (*state_bits(s.before), s.taken, *s.label_is.values())]
-        roots += state_bits(run.states[depth])
-        c, cone = run.circuit, run.circuit.cone(roots)
-        values = c.simulate(cone, {2 * n: solver.value(2 * n) for n in cone if c.gates[n] is Gate.INPUT})
 
-        def bit(of: Bit) -> bool:
-            return bool(values[of])
+def read_run(run: Unrolling, solver: Solver, depth: int, goal: Bit) -> FoundRun:
+    """Reads the inputs from the model, and all else by simulating the circuit on them."""
+    steps = run.steps[:depth]
+    micro = [single for s in steps for single in s.micro]
+    roots = [goal, *(bit for s in steps for bit in (*s.bits, *state_bits(s.before), s.taken))]
+    roots += [bit for s in micro for bit in (*state_bits(s.before), s.taken, *s.label_is.values())]
+    roots += state_bits(run.states[depth])
+    c, cone = run.circuit, run.circuit.cone(roots)
+    values = c.simulate(cone, {2 * n: solver.value(2 * n) for n in cone if c.gates[n] is Gate.INPUT})
 
-        if not bit(goal):
-            raise EnginesDisagree(depth, None, "z3's model does not satisfy the circuit")
-        states = [read_state(run.shape, s.after, bit) for s in steps if bit(s.taken)]
-        return labels_of(run.shape, steps, bit), tuple(states)
+    def bit(of: Bit) -> bool:
+        return bool(values[of])
+
+    if not bit(goal):
+        raise EnginesDisagree(depth, None, "z3's model does not satisfy the circuit")
+    states = [read_state(run.shape, s.after, bit) for s in steps if bit(s.taken)]
+    return labels_of(run.shape, steps, bit), tuple(states)

@@ -56,7 +56,7 @@ class Situations:
             first = [_first(values, row, lane) for row in windows]
             for process, found in actors.items():
                 actor = tuple(_first(values, row, lane) for row in found)
-                self.known[state, process] = Situation(tuple(first), actor)
+                self.known[state, process] = Situation(tuple(first), actor, state.ghosts, state.budgets)
 
     def _all(
         self, c: Circuit, state: SymbolicState, predicates: tuple[Property, ...], value: Value, crashed: str | None

@@ -1,9 +1,10 @@
-"""A run of symbolic steps from a concrete state, as long as asked for."""
+"""A run of symbolic steps from a concrete state, or any of several, as long as asked for."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from checker.symbolic.batch import any_of
 from checker.symbolic.choices import IDLE
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
@@ -20,12 +21,15 @@ Bound: TypeAlias = dict[str, tuple[Value, Sort]]
 
 
 class Unrolling:
-    """``states[i]`` is the state after ``steps[:i]``; since the start is concrete, the first steps fold to little."""
+    """``states[i]`` is the state after ``steps[:i]``; since the start is concrete, the first steps fold to little.
 
-    def __init__(self, system: System, start: State) -> None:
+    Of several starts ``index`` says which; ``proper``: that it says one of them."""
+
+    def __init__(self, system: System, *starts: State) -> None:
         self.circuit = Circuit()
         self.shape = Shape(system)
-        self.states: list[SymbolicState] = [self.shape.of_state(self.circuit, start)]
+        first, self.index, self.proper = any_of(self.circuit, self.shape, starts)
+        self.states: list[SymbolicState] = [first]
         self.steps: list[Step | MacroStep] = []
 
     def extend_to(self, length: int) -> None:

@@ -13,7 +13,7 @@ from checker.enumeration import Enumerated, cubes, distinct, enumerate_cube
 from checker.question import Question, ask
 from checker.verdict import Exit, Stop
 from spec import counting
-from spec.counting import OTHER, Situation, set_hash
+from spec.counting import OTHER, set_hash
 from spec.script import find_scenario, run_scenario
 from spec.system import Enumeration
 from tests.checker.command_line import model_check
@@ -123,7 +123,7 @@ def keep_another_record(part: Enumerated) -> None:
 
 def misjudge_a_window(part: Enumerated) -> None:
     crash, situation, labels = part.crashes[0]
-    part.crashes[0] = (crash, Situation((OTHER,) * len(situation.windows), situation.actors), labels)
+    part.crashes[0] = (crash, replace(situation, windows=(OTHER,) * len(situation.windows)), labels)
 
 
 PLANTED = (lose_an_interleaving, swap_an_interleaving, lose_a_crash_state, keep_another_record, misjudge_a_window)
