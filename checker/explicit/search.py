@@ -213,6 +213,7 @@ def explore(
             stop_at_deadlock=stop_at_deadlock,
             go_on=go_on,
             watch=watch,
+            builds={} if builds is None else builds,
         )
 
 
@@ -233,6 +234,7 @@ def _explore_natively(
     stop_at_deadlock: bool,
     go_on: bool,
     watch: Watch | None,
+    builds: Builds,
 ) -> Explored:
     """``saved``: where to go on from."""
     from checker.explicit.compile import compiled
@@ -247,12 +249,11 @@ def _explore_natively(
     asked: Path | None = None  # where to remember how much room was needed
     seconds: dict[str, float] = {}
     alike = symmetry_of(system) if symmetry else NONE
-    known = {} if builds is None else builds
     while True:
         try:
-            if (code := known.get((states, alike))) is None:
-                code = known[states, alike] = compiled(system, states, cache, alike, fingerprints=fingerprints)
-                known[code.layout.capacity, alike] = code
+            if (code := builds.get((states, alike))) is None:
+                code = builds[states, alike] = compiled(system, states, cache, alike, fingerprints=fingerprints)
+                builds[code.layout.capacity, alike] = code
             asked = code.capacity_path if states is None else asked
             states = code.layout.capacity
             if saved is not None and alike and saved.key != code.key:  # it may have been given up before
