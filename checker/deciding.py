@@ -126,7 +126,7 @@ def _explicit(system: System) -> Search:
                 raise KeyboardInterrupt
             case Stopped.TIME:
                 raise OutOfTime
-            case Stopped.MEMORY | Stopped.NUMBERS | Stopped.DISK:  # what did not fit, and what is deeper, is not decided
+            case Stopped.MEMORY | Stopped.NUMBERS | Stopped.DISK:  # what did not fit, and what is deeper, is open
                 return _Searched(found.reached, len(found.levels) - 1, complete=False)
             case None:
                 return _Searched(found.reached, bound, found.complete)
