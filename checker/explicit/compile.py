@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.explicit.cache import cache_folder, read, remembered_capacity, write
+from checker.explicit.context import COUNTERS
 from checker.explicit.emit_checks import CheckedModule
 from checker.explicit.emit_macros import macro_functions, most_macro_labels
 from checker.explicit.emit_properties import emit_properties
@@ -18,7 +19,7 @@ from checker.explicit.emit_search import SearchCode
 from checker.explicit.emit_sorted import SortedCode
 from checker.explicit.emit_successors import emit_successors
 from checker.explicit.emit_symmetry import SymmetryCode
-from checker.explicit.emit_transitions import COUNTERS, Transitions, label_kinds
+from checker.explicit.emit_transitions import Transitions, label_kinds
 from checker.explicit.errors import BrokenCode, NotEncodable
 from checker.explicit.every_order import in_every_order
 from checker.explicit.layout import Capacity, Layout

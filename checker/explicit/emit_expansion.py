@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from checker.explicit.context import CUTS, OUT
 from checker.explicit.emit_code import I64, POINTER, Code, new_function, number
-from checker.explicit.emit_transitions import CUTS, OUT
 from checker.explicit.emit_visited import VisitedCode
 from checker.explicit.emit_worker import WorkerAccess, over_level, return_if
 from checker.explicit.llvm import Ssa, ir

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from checker.explicit.context import LABEL, OUT
 from checker.explicit.emit_code import BIT, I64, POINTER, TRUE, Code, number, unreachable_if_unused
 from checker.explicit.emit_frame import read_value, region_of
 from checker.explicit.emit_rules import rule_function
@@ -18,7 +19,7 @@ from checker.explicit.emit_system_actions import (
     flush_function,
     restart_function,
 )
-from checker.explicit.emit_transitions import LABEL, OUT, SYSTEM_ACTIONS, Transitions
+from checker.explicit.emit_transitions import SYSTEM_ACTIONS, Transitions
 from checker.explicit.emit_values import Int
 from checker.explicit.layout import KindLayout
 from checker.explicit.llvm import Ssa, ir

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from checker.explicit.context import OUT
 from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_exits import Exits
 from checker.explicit.emit_frame import Own, read_value, region_of
-from checker.explicit.emit_statements import Exits
-from checker.explicit.emit_transitions import COUNTERS, CUTS, ERROR, OUT, OVERFLOW, Transitions
+from checker.explicit.emit_transitions import Transitions
 from checker.explicit.emit_values import Int
 from checker.explicit.layout import KindLayout, Place
 from checker.explicit.llvm import Ssa, ir
@@ -51,27 +52,6 @@ def begun(of: Transitions, name: str) -> tuple[Code, Arguments]:
 def record_of(of: Transitions, code: Code, context: Ssa) -> Ssa:
     """Where the label and the words of the next successor go."""
     return code.bounded(code.b.inttoptr(code.word(context, OUT), POINTER), of.layout.words + 1)
-
-
-def exits_of(code: Code, context: Ssa) -> Exits:
-    """The ways out, written already: a count of the cut, and what is returned."""
-    body = code.b
-    code.b = ir.IRBuilder(code.block("none"))
-    none = code.b.block
-    code.b.ret(number(0))
-    code.b = ir.IRBuilder(code.block("error"))
-    error = code.b.block
-    code.b.ret(number(ERROR))
-    code.b = ir.IRBuilder(code.block("cut"))
-    cut = code.b.phi(I64)
-    for counter in (code.add(cut, number(COUNTERS)), number(CUTS)):
-        code.put_word(context, counter, code.add(code.word(context, counter), number(1)))
-    code.b.ret(number(0))
-    code.b = ir.IRBuilder(code.block("overflow"))
-    overflow = code.b.phi(I64)
-    code.b.ret(code.add(overflow, number(OVERFLOW)))
-    code.b = body
-    return Exits(none, error, cut, overflow)
 
 
 def own_of(code: Code, kind: KindLayout, local: Ssa) -> Own:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from checker.explicit.context import COPIES, ERROR, OUT, PENDING, SLOTS
 from checker.explicit.emit_code import BIT, FALSE, I64, number, unreachable_if_unused
 from checker.explicit.emit_frame import Own, read_bits, write_bits, write_value
-from checker.explicit.emit_statements import COPIES, PENDING, SLOTS, Running
+from checker.explicit.emit_records import Records, durable_record
+from checker.explicit.emit_statements import Running
 from checker.explicit.emit_transition_begin import Arguments, Spent, record_of
-from checker.explicit.emit_transitions import ERROR, OUT, Transitions
+from checker.explicit.emit_transitions import Transitions
 from checker.explicit.layout import Place
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import IntShape
@@ -32,9 +34,8 @@ class Ending:
         if own is not None and own.layout.kind.has_storage:
             variables = self.of.system.variables_of(own.layout.kind.name, Storage.DURABLE)
             durable = {variable.name for variable in variables} & frame.cells.keys()
-        buffered = running.stores and self.of.layout.buffered
-        if durable and buffered:
-            running.end_record()
+        if durable and running.records is not None:
+            running.records.end()
         elif durable:
             self._flush_at_once(own)
         target = self.target()
@@ -45,14 +46,15 @@ class Ending:
             else:
                 shape, place = self.of.layout.common[name]
                 write_value(code, target, 0, place, shape, cell.get())
-        if own is not None and durable and not buffered:
-            write_bits(code, target, own.base, own.layout.disk, running.durable_record())
-        if own is not None and buffered and (durable or records):
-            self._write_records(own, target)
+        if own is not None and durable and running.records is None:
+            write_bits(code, target, own.base, own.layout.disk, durable_record(frame))
+        writes = running.records if durable or records else None
+        if own is not None and writes is not None:
+            self._write_records(writes, own, target)
         if slot is not None or running.messages is not None:
             self._write_pool(target, slot)
-        if own is not None and buffered and (durable or records):
-            self._bound_pending()
+        if writes is not None:
+            self._bound_pending(writes)
         self.commit(target)
 
     def target(self) -> Ssa:
@@ -69,7 +71,7 @@ class Ending:
         on_flush = own.layout.kind.on_flush
         if not on_flush:
             return
-        record = running.durable_record()
+        record = durable_record(frame)
         before = read_bits(code, frame.state, own.base, own.layout.disk)
 
         def flushed() -> None:
@@ -82,28 +84,28 @@ class Ending:
 
         code.if_(code.negation(code.is_equal(record, before)), flushed)
 
-    def _write_records(self, own: Own, target: Ssa) -> None:
-        running, code = self.running, self.running.code
-        written = code.get(running.written, I64)
+    def _write_records(self, records: Records, own: Own, target: Ssa) -> None:
+        code = self.running.code
+        written = code.get(records.written, I64)
         for i, place in enumerate(own.layout.records):
-            new = code.both(code.is_less_equal(running.before, number(i)), code.is_less(number(i), written))
+            new = code.both(code.is_less_equal(records.before, number(i)), code.is_less(number(i), written))
 
             def write(i: int = i, place: Place = place) -> None:
-                record = code.get(code.at(running.records, i, running.record_type), running.record_type)
+                record = code.get(code.at(records.new, i, records.type), records.type)
                 write_bits(code, target, own.base, place, record)
 
             code.if_(new, write)
-        room = number(running.room)
+        room = number(records.room)
         kept = code.select(code.is_less(room, written), room, written)
         write_bits(code, target, own.base, own.layout.pending, kept)
 
-    def _bound_pending(self) -> None:
+    def _bound_pending(self, records: Records) -> None:
         running, code, bound = self.running, self.running.code, self.of.system.bounds.pending
-        written = code.get(running.written, I64)
+        written = code.get(records.written, I64)
         if bound is not None:
             running.cut_unless(code.is_less_equal(written, number(bound)), f"max_pending = {bound}")
         else:
-            running.overflow_unless(code.is_less_equal(written, number(running.room)), PENDING)
+            running.overflow_unless(code.is_less_equal(written, number(records.room)), PENDING)
 
     def _write_pool(self, target: Ssa, slot: Ssa | None) -> None:
         running, code, access = self.running, self.running.code, self.of.pool
@@ -123,8 +125,8 @@ class Ending:
         running, code, access = self.running, self.running.code, self.of.pool
         type_ = access.key_type
         waits: Ssa = FALSE
-        if running.stores and self.of.layout.buffered:
-            waits = code.is_less(number(0), code.get(running.written, I64))
+        if running.records is not None:
+            waits = code.is_less(number(0), code.get(running.records.written, I64))
         last = code.sub(code.get(running.sent, I64), number(1))
         bit = ir.Constant(type_, 1 << self.of.layout.waiting_shift)
 

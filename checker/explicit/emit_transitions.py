@@ -11,21 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from checker.explicit.blocks import most_sends
+from checker.explicit.context import ERROR, OUT
 from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_exits import Cuts
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import Frame
 from checker.explicit.emit_pool import Pool
-from checker.explicit.emit_statements import Cuts, most_sends
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
 from spec.system import Grain, Property, System
-
-OUT, LABEL, CUTS, COUNTERS = range(4)
-"""Words of a context: where the next record goes, the label that failed, how often something was cut in all, and from
-``COUNTERS`` on how often each numbered cut did."""
-
-ERROR, OVERFLOW = 2, 16
-"""What a function returns: 0, ``ERROR``, or ``OVERFLOW`` plus the number of the capacity."""
 
 SYSTEM_ACTIONS = ("flush", "crash", "restart", "drop", "duplicate")
 

@@ -8,9 +8,8 @@ from contextlib import ExitStack
 
 from checker.explicit.available import spare
 from checker.explicit.compile import Compiled
+from checker.explicit.context import CAPACITIES, COUNTERS
 from checker.explicit.disk import Disk
-from checker.explicit.emit_statements import CAPACITIES
-from checker.explicit.emit_transitions import COUNTERS
 from checker.explicit.errors import Disagreement, DoesNotFit
 from checker.explicit.search import UNLIMITED, Clock, Explored, Now, Room
 from checker.explicit.steps import Steps

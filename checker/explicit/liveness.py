@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from checker.explicit.compile import Compiled, compiled
+from checker.explicit.context import CAPACITIES, COUNTERS, CUTS, OUT
 from checker.explicit.emit_properties import MOST_PROPERTIES
-from checker.explicit.emit_statements import CAPACITIES
-from checker.explicit.emit_transitions import COUNTERS, CUTS, OUT
 from checker.explicit.errors import Disagreement, DoesNotFit, NotEncodable
 from checker.explicit.steps import Steps
 from checker.explicit.worker import Returned

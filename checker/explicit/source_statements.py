@@ -5,8 +5,7 @@ The function returns None where the transition is not enabled, and the text of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from checker.explicit.blocks import all_statements
 from checker.explicit.source_checks import Checks
 from checker.explicit.source_expressions import Expressions
 from checker.explicit.source_frame import Bound, Frame, tuple_of
@@ -119,17 +118,3 @@ class Statements:
         disk = self.frame.part("disk")
         with self.text.block(f"if {record} != (records[-1] if records else {disk}[i]):"):
             self.text.line(f"records = (*records, {record})")
-
-
-def all_statements(block: ir.Block) -> Iterator[ir.Statement]:
-    """Those of a block and of the blocks in it."""
-    for statement in block:
-        yield statement
-        match statement:
-            case ir.If(_, then, otherwise):
-                yield from all_statements(then)
-                yield from all_statements(otherwise)
-            case ir.For(_, _, body):
-                yield from all_statements(body)
-            case _:
-                pass

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from checker.explicit.compile import Compiled
-from checker.explicit.emit_statements import CAPACITIES
-from checker.explicit.emit_transitions import COUNTERS, CUTS, LABEL, OUT
+from checker.explicit.context import CAPACITIES, COUNTERS, CUTS, LABEL, OUT
 from checker.explicit.errors import DoesNotFit
 from checker.explicit.stepping import Fired
 from checker.explicit.worker import Returned

@@ -12,11 +12,10 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit import compile as compiling
-from checker.explicit import emit_sequences
+from checker.explicit import emit_sequences, emit_stored
 from checker.explicit.compile import CHECKED_VARIABLE, Compiled, compiled
 from checker.explicit.emit_code import Code, number
 from checker.explicit.emit_pool import Pool
-from checker.explicit.emit_statements import Running
 from checker.explicit.emit_visited import VisitedCode
 from checker.explicit.emit_worker import WorkerAccess
 from checker.explicit.errors import BrokenCode
@@ -98,7 +97,7 @@ def test_debug_build_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
 
 
 def test_environment_asks_for_the_debug_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Running, "_check", lambda *_: None)
+    monkeypatch.setattr(emit_stored, "check", lambda *_: None)
     monkeypatch.setenv(CHECKED_VARIABLE, "1")
     with pytest.raises(BrokenCode):
         fire_first(compiled(counting("count := count + 7"), Capacity(), tmp_path))
@@ -108,7 +107,7 @@ def test_environment_asks_for_the_debug_build(tmp_path: Path, monkeypatch: pytes
 
 
 def test_value_that_is_stored_unchecked_does_not_fit_its_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Running, "_check", lambda *_: None)
+    monkeypatch.setattr(emit_stored, "check", lambda *_: None)
     with pytest.raises(BrokenCode, match=r"packed Int of 3 bits in rule\.0\.act \(emit_"):
         fire_first(checked(counting("count := count + 8"), tmp_path))
     fire_first(checked(counting("count := count + 3"), tmp_path))  # the second time, 6 fits: 3 bits hold it
