@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from checker.explicit.available import MemoryWatch
 from checker.explicit.search import Explored as ExploredNatively
 from checker.explicit.simulation import Simulated
 from checker.explicit.symmetry import NONE, Symmetry
@@ -181,11 +182,12 @@ def _reference(question: Question, search: Search) -> Checked:
     start, prefix = question.start(search.scenario)
     timeout = search.timeout
     seen = [0, 0, 0]
-    began = time.monotonic()
+    began, memory = time.monotonic(), MemoryWatch()
     with Progress("check", unit="distinct states") as progress:
 
         def report(depth: int, distinct: int, queue: int) -> None:
             seen[:] = depth, distinct, queue
+            memory.look()
             progress(distinct, f"depth {depth}, {queue:,} on the queue")
             if timeout is not None and time.monotonic() - began > timeout:
                 raise _OutOfTime
@@ -199,10 +201,15 @@ def _reference(question: Question, search: Search) -> Checked:
                 stop_at_violation=not search.go_on,
                 progress=report,
             )
-        except (KeyboardInterrupt, _OutOfTime) as stop:
-            interrupted = isinstance(stop, KeyboardInterrupt)
-            code = Exit.INTERRUPTED if interrupted else Exit.INCONCLUSIVE
-            reason = "interrupted" if interrupted else f"time is up ({timeout:g} s)"
+        except (KeyboardInterrupt, MemoryError, _OutOfTime) as stop:
+            code = Exit.INTERRUPTED if isinstance(stop, KeyboardInterrupt) else Exit.INCONCLUSIVE
+            match stop:
+                case KeyboardInterrupt():
+                    reason = "interrupted"
+                case MemoryError():
+                    reason = f"out of memory: {stop}; --engine explicit needs less for a state"
+                case _OutOfTime():
+                    reason = f"time is up ({timeout:g} s)"
             depth = seen[0] - 1
             return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
     return judged("reference", question, explored, prefix, search)

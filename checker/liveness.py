@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from checker.checking import Checked, Liveness
+from checker.explicit.available import MemoryWatch
 from checker.explicit.back_end import BackEnd, choose
 from checker.explicit.errors import ExplicitError, NotEncodable
 from checker.progress import OutOfTime, Progress
@@ -36,6 +37,11 @@ def check_liveness(question: Question, checked: Checked, scenario: str | None, t
     except OutOfTime:
         checked.code, checked.reason = Exit.INCONCLUSIVE, f"time is up while liveness ({', '.join(names)}) is checked"
         return
+    except MemoryError as full:
+        checked.code = Exit.INCONCLUSIVE
+        checked.reason = f"out of memory while liveness ({', '.join(names)}) is checked, on a graph that is kept whole"
+        checked.reason += f": {full}" if str(full) else ""
+        return
     except KeyboardInterrupt:
         checked.code, checked.reason = Exit.INTERRUPTED, "interrupted while liveness is checked"
         return
@@ -60,9 +66,11 @@ def _judged(
     question: Question, engine: str, properties: tuple[Eventually, ...], scenario: str | None, deadline: float | None
 ) -> Judged:
     start, _ = question.start(scenario)
+    memory = MemoryWatch()
     with Progress("liveness", unit="states expanded", deadline=deadline) as progress:
 
         def tick(expanded: int, found: int) -> None:
+            memory.look()
             progress(expanded, f"{found:,} found")
 
         if engine != "explicit" or choose().back_end is not BackEnd.NATIVE:

@@ -19,6 +19,9 @@ NO_GROUP = -1
 Tick = Callable[[int, int], None]
 """Called now and then with (states expanded, states found); may raise to end the work."""
 
+Pulse = Callable[[], None]
+"""Called now and then once the graph is there; may raise to end the work."""
+
 
 class Groups:
     """Numbers the groups of labels that fairness of these rules is about.

@@ -16,7 +16,10 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spec.graph import Fairness, Graph
+from spec.graph import Fairness, Graph, Pulse
+
+BETWEEN_PULSES = 256
+"""States that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,24 @@ class Pending:
     stays: bytes | bytearray
 
 
-def find_lasso(graph: Graph, pending: Pending, fairness: Fairness, *, beyond: bool = False) -> Lasso | None:
+def find_lasso(
+    graph: Graph, pending: Pending, fairness: Fairness, *, beyond: bool = False, pulse: Pulse | None = None
+) -> Lasso | None:
     """A lasso from state 0 that takes on an obligation, never fulfils it, and is fair.
 
     Labels that a bound cut are enabled and never taken, so that a run which only a bound keeps from being unfair is
     none; and a run does not end where something was cut. ``beyond``: the other way round, as if they did not exist: a
     lasso found so only is *cut by the bound*.
     """
-    return _Search(graph, pending, fairness, beyond).run()
+    return _Search(graph, pending, fairness, beyond, pulse).run()
 
 
 class _Search:
-    def __init__(self, graph: Graph, pending: Pending, fairness: Fairness, beyond: bool) -> None:
-        self.graph, self.pending, self.fairness = graph, pending, fairness
+    def __init__(
+        self, graph: Graph, pending: Pending, fairness: Fairness, beyond: bool, pulse: Pulse | None
+    ) -> None:
+        self.graph, self.pending, self.fairness, self.pulse = graph, pending, fairness, pulse
+        self.looked_at = 0
         self.beyond = beyond
         self.region = array("q", bytes(8 * graph.states))  # the set that a state is in at present; 0: none
         self.regions = 0
@@ -66,7 +74,14 @@ class _Search:
         before = self._path_to(home, distance)
         return Lasso(tuple(before + self._cycle(home, number)), len(before))
 
+    def beat(self) -> None:
+        """For each state that is looked at."""
+        self.looked_at += 1
+        if self.pulse is not None and self.looked_at % BETWEEN_PULSES == 0:
+            self.pulse()
+
     def enabled(self, state: int) -> int:
+        self.beat()
         return self.graph.enabled[state] if self.beyond else self.graph.enabled[state] | self.graph.cut(state)
 
     def rests(self, state: int) -> bool:
@@ -99,6 +114,7 @@ class _Search:
         found = []
         first, targets = self.graph.first, self.graph.targets
         for state in level:
+            self.beat()
             for edge in range(first[state], first[state + 1]):
                 target = targets[edge]
                 if distance[target] < 0 and (within is None or within[target]):
@@ -157,6 +173,7 @@ class _Search:
         """The groups that are taken within the region."""
         graph, region, taken = self.graph, self.region, 0
         for state in members:
+            self.beat()
             for edge in graph.edges_of(state):
                 if graph.groups[edge] >= 0 and region[graph.targets[edge]] == number:
                     taken |= 1 << graph.groups[edge]
@@ -208,6 +225,7 @@ class _Search:
         return found
 
     def _visit(self, state: int, stack: list[int]) -> None:
+        self.beat()
         self.visited += 1
         self.index[state] = self.low[state] = self.visited
         stack.append(state)
@@ -239,6 +257,7 @@ class _Search:
         while (home, True) not in came:
             following = []
             for at in level:
+                self.beat()
                 for edge in self.graph.edges_of(at[0]):
                     target = self.graph.targets[edge]
                     for pending in self._after(at[1], target):
@@ -306,6 +325,7 @@ class _Search:
         while level:
             following = []
             for state in level:
+                self.beat()
                 for edge in graph.edges_of(state):
                     target = graph.targets[edge]
                     if region[target] != number:

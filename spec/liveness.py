@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from spec.evaluate import Evaluator
-from spec.graph import Fairness, Graph, Groups, Tick, Unfolded, unfold, way_to
-from spec.lasso import Lasso, Pending, find_lasso
+from spec.graph import Fairness, Graph, Groups, Pulse, Tick, Unfolded, unfold, way_to
+from spec.lasso import BETWEEN_PULSES, Lasso, Pending, find_lasso
 from spec.sorts import BOOL, Value
 from spec.state import Label, State
 from spec.system import Eventually, Expr, LetIn, Literal, System
@@ -83,11 +83,13 @@ def pending_of(triggered: bytes | bytearray | None, reached: bytes | bytearray) 
     return Pending(bytes(trigger and not goal for trigger, goal in zip(triggered, reached, strict=True)), stays)
 
 
-def refuted(graph: Graph, groups: Groups, obligation: Obligation, pending: Pending) -> tuple[Lasso, bool] | None:
+def refuted(
+    graph: Graph, groups: Groups, obligation: Obligation, pending: Pending, pulse: Pulse | None = None
+) -> tuple[Lasso, bool] | None:
     """A fair lasso that refutes the obligation, and whether it is one only because a bound cut something."""
     fairness = Fairness(groups, obligation.property.weak, obligation.property.strong)
     for beyond in (False, True):
-        lasso = find_lasso(graph, pending, fairness, beyond=beyond)
+        lasso = find_lasso(graph, pending, fairness, beyond=beyond, pulse=pulse)
         if lasso is not None:
             return lasso, beyond
     return None
@@ -109,11 +111,12 @@ def judge(
     Raises EvaluationError, whose ``labels`` lead to where a property cannot be evaluated."""
     unfolded = unfold(evaluator, start, groups_of(properties), tick)
     graph, groups = unfolded.graph, unfolded.groups
+    pulse = pulse_of(graph, tick)
     found = []
     for obligation in obligations(properties):
-        triggered = None if obligation.trigger is None else _truth(evaluator, unfolded, obligation.trigger)
-        pending = pending_of(triggered, _truth(evaluator, unfolded, obligation.goal))
-        answer = refuted(graph, groups, obligation, pending)
+        triggered = None if obligation.trigger is None else _truth(evaluator, unfolded, obligation.trigger, pulse)
+        pending = pending_of(triggered, _truth(evaluator, unfolded, obligation.goal, pulse))
+        answer = refuted(graph, groups, obligation, pending, pulse)
         if answer is not None:
             lasso, cut = answer
             steps = [(graph.groups[edge], unfolded.states[graph.targets[edge]]) for edge in lasso.edges]
@@ -121,11 +124,18 @@ def judge(
     return Judged(tuple(found), graph.states, graph.edges)
 
 
-def _truth(evaluator: Evaluator, unfolded: Unfolded, expr: Expr) -> bytearray:
+def pulse_of(graph: Graph, tick: Tick | None) -> Pulse | None:
+    """The tick of a graph to which nothing is added any more."""
+    return None if tick is None else lambda: tick(graph.states, graph.states)
+
+
+def _truth(evaluator: Evaluator, unfolded: Unfolded, expr: Expr, pulse: Pulse | None) -> bytearray:
     """Where the expression holds."""
     holds = evaluator.compile(expr)
     found = bytearray()
     for number, state in enumerate(unfolded.states):
+        if pulse is not None and number % BETWEEN_PULSES == 0:
+            pulse()
         try:
             found.append(evaluator.holds(holds, state))
         except EvaluationError as error:

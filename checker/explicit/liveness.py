@@ -26,6 +26,7 @@ from spec.liveness import (
     labels_along,
     obligations,
     pending_of,
+    pulse_of,
     refuted,
     told,
 )
@@ -161,12 +162,12 @@ class _Unfolding:
         self.unfold(start, tick)
         if -1 in self.truth:
             self._fail(start, owed, self.truth.index(-1))
-        found = []
+        found, pulse = [], pulse_of(self.graph, tick)
         triggers = iter(range(len(owed), len(self.layout.system.sometimes)))
         for number, obligation in enumerate(owed):
             triggered = None if obligation.trigger is None else self._holds(next(triggers))
             pending = pending_of(triggered, self._holds(number))
-            answer = refuted(self.graph, self.groups, obligation, pending)
+            answer = refuted(self.graph, self.groups, obligation, pending, pulse)
             if answer is not None:
                 lasso, cut = answer
                 steps = self._steps(lasso.edges)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from checker.checking import Checked, check
 from checker.explicit.liveness import judge as judge_natively
 from checker.liveness import check_liveness
+from checker.progress import OutOfTime
 from checker.question import ask
 from checker.searching import Search
 from checker.verdict import Exit, Stop
+from spec import lasso
 from spec.evaluate import Evaluator
 from spec.liveness import Stuck, judge
 from spec.load import load_system
@@ -180,6 +184,50 @@ def test_time_that_runs_out_is_inconclusive(tmp_path: Path, engine: str) -> None
     check_liveness(question, answer, None, timeout=-1.0)
     assert answer.code is Exit.INCONCLUSIVE
     assert "time is up while liveness (served_patiently, someone_asks)" in answer.reason
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OutOfTime(), Exit.INCONCLUSIVE, "time is up while liveness (served_patiently, someone_asks)"),
+        (KeyboardInterrupt(), Exit.INTERRUPTED, "interrupted while liveness"),
+        (MemoryError("1 MiB are left"), Exit.INCONCLUSIVE, "out of memory while liveness (served_patiently, someone"),
+    ],
+    ids=["time", "interrupt", "memory"],
+)
+@pytest.mark.parametrize("part", ["unfold", "find_lasso"])
+def test_whatever_ends_either_part_is_no_verdict(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    error: BaseException,
+    code: Exit,
+    said: str,
+    part: str,
+) -> None:
+    """The graph is made, and then lassos are searched for in it: the clock and the memory are looked at in both."""
+    searching = False
+
+    def look(_: object) -> None:
+        if searching == (part == "find_lasso"):
+            raise error
+
+    find = lasso.find_lasso
+
+    def found(*arguments: Any, pulse: Callable[[], None], **named: Any) -> object:
+        nonlocal searching
+        searching = True
+        pulse()
+        return find(*arguments, pulse=pulse, **named)
+
+    monkeypatch.setattr("spec.liveness.find_lasso", found)
+    monkeypatch.setattr("checker.explicit.available.MemoryWatch.look", look)
+    answer = Checked(engine, Exit.HOLDS, 4, complete=True)
+    check_liveness(ask(saved(tmp_path, LOCK)), answer, None, timeout=None)
+    assert answer.code is code
+    assert said in answer.reason
+    assert answer.liveness is None
 
 
 TWO_KINDS_OF_MESSAGE = """\

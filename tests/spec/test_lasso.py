@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spec.graph import NO_GROUP, Fairness, Graph, Groups
-from spec.lasso import Lasso, Pending, find_lasso
+from spec.lasso import BETWEEN_PULSES, Lasso, Pending, find_lasso
 from spec.state import Label
 
 N = NO_GROUP
@@ -226,3 +226,27 @@ def test_a_deep_graph_needs_no_deep_stack(size: int) -> None:
     lasso = find_lasso(graph(chain), always_pending(size + 1), fair())
     assert lasso is not None
     assert len(lasso.edges) == size + 1
+
+
+def test_whoever_waits_can_end_the_work_in_any_part_of_it() -> None:
+    """Each state is looked at for its two distances, its component, for what is taken in its set (three times) and what
+    is enabled there, and on the way round."""
+    size = 4 * BETWEEN_PULSES
+    ring = graph([[(A if at == 7 else N, (at + 1) % size)] for at in range(size)])
+    pulses = count()
+    assert find_lasso(ring, always_pending(size), fair(strong=1), pulse=lambda: next(pulses) and None) is not None
+    whole = next(pulses)
+    assert whole == 4 * 8
+    for last in range(0, whole, 4):
+        with pytest.raises(TimeoutError):
+            find_lasso(ring, always_pending(size), fair(strong=1), pulse=ends_after(last))
+
+
+def ends_after(pulses: int) -> Callable[[], None]:
+    left = iter(range(pulses))
+
+    def pulse() -> None:
+        if next(left, None) is None:
+            raise TimeoutError
+
+    return pulse
