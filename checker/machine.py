@@ -29,7 +29,7 @@ from traces.values import thaw
 def checked_json(question: Question, answers: list[Checked], code: Exit, trace: Trace | None, reproduce: str) -> str:
     return as_text(
         {
-            **_question(question),
+            **question_data(question),
             "answers": [_checked(answer, question.properties) for answer in answers],
             "exit": int(code),
             "trace": None if trace is None else msgspec.json.decode(format_trace(trace)),
@@ -42,7 +42,7 @@ def job_json(job: MainJob) -> str:
     held = job.held
     return as_text(
         {
-            **_question(job.question),
+            **question_data(job.question),
             "engine": job.engine,
             "engines_agree": job.agree,
             "stopped": job.stopped or None,
@@ -89,7 +89,7 @@ def mutants_json(kills: Kills, reproduce: str) -> str:
             "spec": kills.spec,
             "claims": [
                 {
-                    **_question(one.question),
+                    **question_data(one.question),
                     "kind": one.claim.kind.name.lower(),
                     "claimed_length": one.claim.length,
                     "outcome": one.outcome.name.lower(),
@@ -110,7 +110,8 @@ def as_text(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def _question(question: Question) -> dict[str, Any]:
+def question_data(question: Question) -> dict[str, Any]:
+    """What was asked about."""
     system = question.system
     constants = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in system.constants}
     return {
