@@ -18,6 +18,7 @@ from checker.grain import at_macro_grain, replayed, spans
 from checker.progress import Progress
 from checker.question import Question
 from checker.searching import Search
+from checker.symbolic.watch import Asked
 from checker.verdict import Exit
 from spec.explore import Explored, OutDegree, Violation, explore
 from spec.grains import step_names
@@ -54,7 +55,7 @@ class Checked:
     not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
     and how many labels it stands for. ``loop``: of a run that violates liveness, the number of the state to which its
-    end comes back for ever; its last state, if it stays there.
+    end comes back for ever; its last state, if it stays there. ``asked``: what z3 was.
     """
 
     engine: str
@@ -87,6 +88,7 @@ class Checked:
     steps: tuple[tuple[str, int], ...] = ()
     loop: int | None = None
     liveness: Liveness | None = None
+    asked: tuple[Asked, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -148,7 +150,7 @@ def check(question: Question, engine: str, search: Search = SEARCH, *, liveness:
         from checker.symbolic_search import check_symbolic
 
         steps = DEFAULT_STEPS if steps is None else steps
-        checked = check_symbolic(question, steps, search.timeout, search.scenario)
+        checked = check_symbolic(question, steps, search.timeout, search.scenario, search.smt_out)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
     elif liveness and engine != "symbolic" and search.simulate is None:

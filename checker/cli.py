@@ -16,13 +16,13 @@ from click.core import ParameterSource
 
 from checker.options import (
     agree_options,
-    complete_options,
     enumeration_options,
     json_option,
     mutant_options,
     output_options,
     prove_options,
     question_options,
+    reach_options,
     search_options,
     target_option,
     timeout_option,
@@ -88,6 +88,22 @@ def check(grain: str, **options: Any) -> None:
     commands.check(**options, grain=Grain(grain))
 
 
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[SPEC] [NAME]")
+@reach_options
+@output_options
+def reach(grain: str, **options: Any) -> None:
+    """Find a shortest run to a goal: NAME (a `sometimes`, a window, a scenario), or --goal and --then.
+
+    A goal is a condition of a state, as a property of the spec would say it, or a label: `crash(s1)`, `flush`,
+    `crash(s, keep=0) when len(pending(s)) > 0`. Elements may be named.
+    """
+    from checker import commands
+    from spec.system import Grain
+
+    commands.reach(**options, grain=Grain(grain))
+
+
 @cli.command("enumerate")
 @click.argument("spec", required=False)
 @question_options
@@ -150,21 +166,6 @@ def agree(**options: Any) -> None:
     from checker import commands
 
     commands.agree(**options)
-
-
-@cli.command()
-@click.argument("trace", type=click.Path(path_type=Path))
-@click.argument("spec", required=False)
-@complete_options
-@output_options
-def complete(**options: Any) -> None:
-    """Fill in what a log (an ITF trace with holes) leaves out, or say at which step no run of the spec fits, and why.
-
-    Without SPEC, --model and --mutant: those that the log names. docs/complete.md says how a hole is written.
-    """
-    from checker import commands
-
-    commands.complete(**options)
 
 
 @cli.command()

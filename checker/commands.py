@@ -105,6 +105,7 @@ def check(
     if any(p.name == only for p in question.system.eventually):
         search.refuse_liveness(engine)
     make_folder(out_itf)
+    make_folder(search.smt_out, "--smt-out")
     words = ["--engine", engine] if engine != "explicit" else []
     reproduce = question.command("check", *words, *search.words())
     engines = ("explicit", "symbolic") if engine == "both" else (engine,)
@@ -386,31 +387,11 @@ def agree(
     compare(spec, models, settings_of(settings), mutant, only, depth, window, timeout, as_json, console())
 
 
-def complete(
-    trace: Path,
-    spec: str | None,
-    model: str | None,
-    settings: tuple[str, ...],
-    mutant: str | None,
-    engine: str,
-    timeout: float | None,
-    as_json: bool,
-    out_itf: Path | None,
-) -> None:
-    """``model-check complete``."""
-    from checker.complete_command import complete as fill_in
+def reach(settings: tuple[str, ...], **options: Any) -> None:
+    """``model-check reach``."""
+    from checker.reach_command import reach as seek
 
-    fill_in(trace, spec, model, settings_of(settings), mutant, engine, timeout, as_json, out_itf, console())
+    seek(settings=settings_of(settings), console=console(), **options)
 
 
-__all__: list[Any] = [
-    "TraceError",
-    "agree",
-    "check",
-    "complete",
-    "enumerate_",
-    "main",
-    "replay",
-    "scenario_trace",
-    "show",
-]
+__all__: list[Any] = ["TraceError", "agree", "check", "enumerate_", "main", "reach", "replay", "scenario_trace", "show"]

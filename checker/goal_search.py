@@ -66,7 +66,7 @@ def seek_goals(
                 error.labels = (*_run_to(reached_by, node), *error.labels)
                 raise
         level, depth = following, depth + 1
-    return GoalsSought(None, depth, len(reached_by), complete=not level)
+    return GoalsSought(None, depth if level else depth - 1, len(reached_by), complete=not level)
 
 
 def _run_to(reached_by: dict[Node, tuple[Node, Label] | None], node: Node) -> tuple[Label, ...]:

@@ -11,6 +11,7 @@ from checker.coverage import Matrix
 from checker.explicit.simulation import Simulated
 from checker.flaw import Flaw
 from checker.gaps import never, pairs_of
+from checker.heartbeat import asked_data
 from checker.job import MainJob
 from checker.mutants import Kills
 from checker.question import Question
@@ -161,6 +162,7 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
         "on_disk": checked.on_disk,
         "collision_probability": checked.collision_probability,
         "search_seconds": None if checked.search_seconds is None else round(checked.search_seconds, 3),
+        "questions": asked_data(checked.asked),
         "seconds": round(checked.seconds, 3),
     }
 

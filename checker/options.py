@@ -67,6 +67,13 @@ output_options = _all_of(
 
 timeout_option = click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds.")
 
+smt_option = click.option(
+    "--smt-out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write each question to z3 into this folder, as SMT-LIB2 with its answer (symbolic engine).",
+)
+
 grain_option = click.option("--grain", type=click.Choice(["micro"]), default="micro", help="One label a step.")
 
 enumeration_options = _all_of(
@@ -100,6 +107,7 @@ search_options = _all_of(
         help="micro: one label a step. macro: a macro of the spec a step; that it finds nothing is no answer.",
     ),
     timeout_option,
+    smt_option,
     click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends."),
     click.option(
         "--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels (macro steps)."
@@ -152,6 +160,47 @@ search_options = _all_of(
     ),
 )
 """How a search is done: the fields of ``checker.searching.Search``."""
+
+reach_options = _all_of(
+    click.option("--goal", metavar="GOAL", help="A condition of a state, or a label such as `crash(s1) when …`."),
+    click.option(
+        "--then", metavar="GOAL", multiple=True, help="A goal met then or later (a label: later); may be repeated."
+    ),
+    click.option("--some", metavar="NAMES", help="Names that all goals share, such as `s in Server, w in Submission`."),
+    click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
+    set_option,
+    click.option("--crashes", metavar="N", type=click.IntRange(min=0), help="The crash budget: --set max_crashes=N."),
+    mutant_option,
+    click.option(
+        "--engine",
+        type=click.Choice(["symbolic", "explicit", "reference", "both"]),
+        default="symbolic",
+        show_default=True,
+        help="symbolic: z3, depth after depth. explicit: all states; native code for one condition of a state. "
+        "reference: all states, over the evaluator. both: explicit and symbolic, which must agree on the length.",
+    ),
+    click.option(
+        "--grain",
+        type=click.Choice(["micro", "macro"]),
+        default="micro",
+        show_default=True,
+        help="micro: one label a step. macro: a macro of the spec a step; that it finds nothing is no answer.",
+    ),
+    click.option("--scenario", metavar="NAME", help="Start where this scenario's script ends."),
+    click.option(
+        "--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels (macro steps)."
+    ),
+    click.option(
+        "--distinct",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=1,
+        help="N runs that differ in their labels, the shortest first (symbolic engine).",
+    ),
+    timeout_option,
+    smt_option,
+)
+"""How goals are sought."""
 
 MUTANT_SECONDS = 30.0
 """What an engine has for one mutant, if nothing is said."""
@@ -213,22 +262,6 @@ agree_options = _all_of(
     click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of a crash."),
 )
 """What ``agree`` compares."""
-
-complete_options = _all_of(
-    click.option("--model", metavar="NAME", help="The model to use (default: the log's, or the spec's first)."),
-    set_option,
-    mutant_option,
-    click.option(
-        "--engine",
-        type=click.Choice(["auto", "reference", "symbolic", "both"]),
-        default="auto",
-        show_default=True,
-        help="reference: all states that fit, stepped by the evaluator. symbolic: z3. auto: the first, and z3 from "
-        "where thousands of states fit. both: each of the two, which must agree.",
-    ),
-    timeout_option,
-)
-"""What a log is held against, and how."""
 
 workers_option = click.option(
     "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."

@@ -19,9 +19,6 @@ from spec.state import Label, State
 from spec.system import System
 from spec.values import EvaluationError
 
-DEFAULT_SPEC = "raft"
-"""The shipped spec that is asked about if none is named."""
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -70,6 +67,21 @@ def reported_errors() -> Iterator[None]:
         raise Stop(Exit.EVALUATION_ERROR, message) from error
 
 
+@contextmanager
+def reported_spec_errors(path: Path) -> Iterator[None]:
+    """Turns what is wrong with a spec, or with the words of the command line about it, into a Stop with all of it."""
+    try:
+        yield
+    except SpecFileError as error:
+        raise Stop(error_code(error), str(error)) from error
+    except SpecError as error:
+        count = sum(1 for d in error.diagnostics if d.severity is Severity.ERROR)
+        if any(_of_command_line(d) for d in error.diagnostics):
+            raise Stop(Exit.USAGE, str(error)) from error
+        code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
+        raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
+
+
 def ask(
     spec: str | None,
     *,
@@ -81,17 +93,9 @@ def ask(
 ) -> Question:
     """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file. ``inductive``: the
     property may be an inductive conjunct."""
-    path = shipped(DEFAULT_SPEC) if spec is None else Path(spec)
-    try:
+    path = shipped("raft") if spec is None else Path(spec)
+    with reported_spec_errors(path):
         system = load_system(path, model=model, mutant=mutant, settings=dict(settings or {}))
-    except SpecFileError as error:
-        raise Stop(error_code(error), str(error)) from error
-    except SpecError as error:
-        count = sum(1 for d in error.diagnostics if d.severity is Severity.ERROR)
-        if any(_of_command_line(d) for d in error.diagnostics):
-            raise Stop(Exit.USAGE, str(error)) from error
-        code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
-        raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
     if spec is not None:
         _warn(path)
     evaluator = Evaluator(system)
@@ -118,8 +122,8 @@ def _warn(path: Path) -> None:
 
 
 def _of_command_line(diagnostic: Diagnostic) -> bool:
-    """Whether it is about --set, --model or --mutant: the spec itself is free of errors then."""
-    return diagnostic.place.file == SET_OPTION or diagnostic.code in ("S506", "S507")
+    """Whether it is about --set, --model, --mutant or a goal: the spec itself is free of errors then."""
+    return diagnostic.place.file.startswith((SET_OPTION, "<")) or diagnostic.code in ("S506", "S507")
 
 
 def error_code(error: SpecFileError) -> Exit:

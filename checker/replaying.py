@@ -124,13 +124,13 @@ def _branch(tracer: Tracer, node: LabelTree, state: State, label: Label | None) 
     return Branch(tracer.trace_state(label, state), node.runs, len(node.children), children())
 
 
-def make_folder(folder: Path | None) -> None:
-    """Makes the folder for traces, before a search whose result would be lost without it. Raises Stop."""
+def make_folder(folder: Path | None, option: str = "--out-itf") -> None:
+    """Makes an option's folder, before a search whose result would be lost without it. Raises Stop."""
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise _unwritable(folder, error, option) from error
 
 
 def save(trace: Trace, folder: Path, name: str) -> Path:
@@ -143,6 +143,6 @@ def save(trace: Trace, folder: Path, name: str) -> Path:
     return path
 
 
-def _unwritable(path: Path, error: OSError) -> Stop:
+def _unwritable(path: Path, error: OSError, option: str = "--out-itf") -> Stop:
     reason = error.strerror or error
-    return Stop(Exit.IO_ERROR, f"{path}: cannot be written: {reason}; free space or name another folder with --out-itf")
+    return Stop(Exit.IO_ERROR, f"{path}: cannot be written: {reason}; free space or name another folder with {option}")

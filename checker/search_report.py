@@ -9,6 +9,7 @@ from rich.text import Text
 
 from checker.checking import Checked, Liveness
 from checker.explicit.simulation import Simulated
+from checker.heartbeat import asked_text
 from checker.question import Question
 from checker.report import cuts_text, print_trace, style, title
 from checker.verdict import Exit
@@ -37,6 +38,8 @@ def count_lines(checked: Checked) -> list[str]:
     """What an engine that looks at every state counted; the first line in the words of TLC."""
     if checked.simulated is not None:
         return _simulation_lines(checked.simulated)
+    if checked.asked:
+        return [asked_text(checked.asked)]
     if checked.distinct is None:
         return []
     generated = f"{checked.generated:,} states generated, " if checked.generated is not None else ""

@@ -21,7 +21,7 @@ class Search:
     ``timeout``: seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a
     processor. ``go_on``: a violation does not end the search, and each property has its verdict; an evaluation error
     does. ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are told
-    apart by their hashes."""
+    apart by their hashes. ``smt_out``: a folder for the questions to z3."""
 
     scenario: str | None = None
     max_steps: int | None = None
@@ -37,6 +37,7 @@ class Search:
     simulate: int | None = None
     seed: int | None = None
     grain: Grain = Grain.MICRO
+    smt_out: Path | None = None
 
     def words(self) -> list[str]:
         """Those of the command line that make a difference to what is found."""
@@ -75,6 +76,8 @@ class Search:
         ):
             if value and engine not in ("explicit", "both"):
                 raise _needs(option, "explicit or both", engine)
+        if self.smt_out is not None and engine not in ("symbolic", "both"):
+            raise _needs("--smt-out", "symbolic or both", engine)
         if self.fingerprints and (self.checkpoint or self.recover):
             raise Stop(Exit.USAGE, "--fingerprints keeps no states to write down: leave out --checkpoint and --recover")
         if self.recover is not None and self.checkpoint is not None:

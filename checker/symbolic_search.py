@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from checker.checking import Checked
 from checker.enumeration import Enumerated, Interleaving, Report
+from checker.heartbeat import watch_with
 from checker.progress import Progress
 from checker.question import Question
+from checker.reaching import Seek, Sought
 from checker.symbolic.check import Violation
 from checker.symbolic.check import check as search
 from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
-from checker.symbolic.watch import Deadline, Heartbeat, Watch
+from checker.symbolic.reach import Reach
+from checker.symbolic.watch import Deadline, Watch
 from checker.verdict import Exit, Stop
 from spec.explore import Violation as Violated
+from spec.goals import GoalSequence
+from spec.state import Label, State
 from spec.system import Enumeration
 
 
-def check_symbolic(question: Question, max_steps: int, timeout: float | None, scenario: str | None) -> Checked:
+def check_symbolic(
+    question: Question, max_steps: int, timeout: float | None, scenario: str | None, smt_out: Path | None = None
+) -> Checked:
     """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end."""
     start, prefix = question.start(scenario)
     with Progress("check") as progress:
-        watch = Watch(Deadline(timeout), lambda beat: progress.show(lambda: line(progress, beat, max_steps)))
-        try:
-            answer = search(question.system, max_steps, start=start, only=question.only, watch=watch)
-        except KeyboardInterrupt:
-            return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
-        except SymbolicError as error:
-            raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+        watch = watch_with(progress, timeout, max_steps, smt_out)
+        checked = _checked(question, max_steps, start, prefix, watch)
+    checked.asked = tuple(watch.asked)
+    return checked
+
+
+def _checked(question: Question, max_steps: int, start: State, prefix: tuple[Label, ...], watch: Watch) -> Checked:
+    try:
+        answer = search(question.system, max_steps, start=start, only=question.only, watch=watch)
+    except KeyboardInterrupt:
+        return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
+    except SymbolicError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     match answer:
         case Violation(violated, message, labels, _):
             code = Exit.EVALUATION_ERROR if violated is None else Exit.SAFETY
@@ -42,18 +58,36 @@ def check_symbolic(question: Question, max_steps: int, timeout: float | None, sc
             return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
 
 
-def line(progress: Progress, beat: Heartbeat, most: int | None = None) -> str:
-    """What z3 is asked and how it does: ``check: depth 7 of 20, 3 s in z3, 1,204 conflicts, 96 MiB, 21 s so far``."""
-    of = "" if most is None else f" of {most}"
-    conflicts = beat.before + (0 if beat.asked is None else beat.asked.conflicts)
-    parts = [
-        f"{beat.query}{of}",
-        f"{beat.seconds:.0f} s in z3",
-        f"{conflicts:,} conflicts",
-        f"{beat.memory / 2**20:,.0f} MiB",
-        f"{progress.seconds:.0f} s so far",
-    ]
-    return ", ".join(parts)
+def reach_symbolic(
+    question: Question,
+    sequence: GoalSequence,
+    start: State,
+    how: Seek,
+    into: Sought,
+    note: Callable[[tuple[Label, ...]], bool],
+) -> None:
+    """The runs that meet the goals, the shortest first, until ``note`` says that it is over."""
+    assert how.max_steps is not None
+    with Progress("reach") as progress:
+        watch = watch_with(progress, how.timeout, how.max_steps, how.smt_out)
+        try:
+            reach = Reach(question.system, sequence, how.max_steps, start, watch)
+            for labels in reach:
+                if note(labels):
+                    break
+            else:
+                into.depth = reach.ended.depth
+                match reach.ended:
+                    case NoneWithin(_, complete):
+                        into.complete = complete
+                    case Unknown(_, reason):
+                        into.code, into.reason = Exit.INCONCLUSIVE, reason
+        except KeyboardInterrupt:
+            into.code, into.reason, into.depth = Exit.INTERRUPTED, "interrupted", watch.refuted
+        except SymbolicError as error:
+            raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+        finally:
+            into.asked = tuple(watch.asked)
 
 
 def enumerate_symbolic(

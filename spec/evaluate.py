@@ -29,9 +29,6 @@ from spec.statements import BlockCompiler, Event, Executor, Transition
 from spec.system import Grain, Storage, StorageMode
 from spec.values import Cut, EvaluationError, NotEnabled, cached_domain
 
-DOWN = "the process is down"
-NO_MESSAGE = "the network has no such message to deliver"
-
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
@@ -69,10 +66,9 @@ class Tally:
 class Evaluator:
     """Computes on the states of one system."""
 
-    def __init__(self, system: ir.System, blocks: BlockCompiler | None = None) -> None:
-        """``blocks``: a compiler that also notes what a transition does; its meaning must be the same."""
+    def __init__(self, system: ir.System) -> None:
         self.system = system
-        self._blocks = BlockCompiler(system) if blocks is None else blocks
+        self._blocks = BlockCompiler(system)
         self.compile = self._blocks.compile
         self.tally = Tally({})
         self.processes = system.processes
@@ -194,7 +190,7 @@ class Evaluator:
         if self.macros is not None and label.rule in self.macros.named:
             return self.macros.step(state, label)
         if not self._is_label(label):
-            raise NotEnabled("there is no such label")
+            raise NotEnabled
         budgets = self._spend(state, label)  # first: what the budget forbids is neither cut nor an error
         match label.rule:
             case "flush":
@@ -232,7 +228,7 @@ class Evaluator:
         compiled = self._by_name[label.rule, None if label.message is None else label.message[0]]
         index = self.index[label.process] if label.process is not None else -1
         if index >= 0 and not state.up[index]:
-            raise NotEnabled(DOWN)
+            raise NotEnabled
         transition = Transition(state, index)
         local = transition.local
         if label.process is not None:
@@ -241,7 +237,7 @@ class Evaluator:
         kind = self.system.network.kind
         if label.message is not None:
             if label.message not in net.deliverable(kind, network):
-                raise NotEnabled(NO_MESSAGE)
+                raise NotEnabled
             assert compiled.rule.message_name is not None
             local[compiled.rule.message_name] = label.message
         for name, value in zip(compiled.names, label.arguments, strict=True):
@@ -294,7 +290,7 @@ class Evaluator:
         assert label.process is not None
         index = self.index[label.process]
         if not state.up[index] or not state.pending[index]:
-            raise NotEnabled("nothing is pending" if state.up[index] else DOWN)
+            raise NotEnabled
         flushed = state._replace(
             disk=_put(state.disk, index, state.pending[index][-1]),
             pending=_put(state.pending, index, ()),
@@ -311,11 +307,11 @@ class Evaluator:
         index = self.index[label.process]
         kind = self._kinds[index]
         if not (kind.kind.crashes and state.up[index] and state.budgets[0] < self.system.bounds.crashes):
-            raise NotEnabled("it never crashes" if not kind.kind.crashes else DOWN)
+            raise NotEnabled
         pending = state.pending[index]
         keep = label.arguments[0] if label.arguments else 0
         if not 0 <= keep <= len(pending):
-            raise NotEnabled("fewer records are pending than it keeps")
+            raise NotEnabled
         surviving = pending[keep - 1] if keep else state.disk[index]
         assert surviving is not None
         memory: list[Value] = list(state.memory[index])
@@ -336,14 +332,14 @@ class Evaluator:
         assert label.process is not None
         index = self.index[label.process]
         if state.up[index]:
-            raise NotEnabled("the process is up")
+            raise NotEnabled
         return state._replace(up=_put(state.up, index, True))
 
     def _lose_or_copy(self, state: State, label: Label) -> State:
         kind = self.system.network
         declared = kind.loss if label.rule == "drop" else kind.duplication
         if not declared or label.message not in net.deliverable(kind.kind, state.network):
-            raise NotEnabled(NO_MESSAGE if declared else "the network is not declared to do so")
+            raise NotEnabled
         assert label.message is not None
         change = net.remove if label.rule == "drop" else net.duplicate
         after = state._replace(network=change(kind.kind, state.network, label.message))
@@ -370,7 +366,7 @@ class Evaluator:
             return state.budgets
         position, limit = self._budgets[label.rule]
         if limit is not None and state.budgets[position] >= limit:
-            raise NotEnabled(f"its budget of {limit} is used up")
+            raise NotEnabled
         return _put(state.budgets, position, state.budgets[position] + 1)
 
     def _check_sent(self, after: State) -> None:

@@ -54,12 +54,7 @@ class Cut(SpecRuntimeError):
 
 
 class NotEnabled(SpecRuntimeError):
-    """The label cannot be taken here. ``reason``: what a system action or a delivery lacks; empty where a ``require``
-    on the path was false."""
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A ``require`` on the path was false."""
 
 
 StoreCheck = Callable[[Value, Place | None], None]
