@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from checker.options import (
     agree_options,
+    complete_options,
     enumeration_options,
     json_option,
     mutant_options,
@@ -166,6 +167,21 @@ def agree(**options: Any) -> None:
     from checker import commands
 
     commands.agree(**options)
+
+
+@cli.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("spec", required=False)
+@complete_options
+@output_options
+def complete(**options: Any) -> None:
+    """Fill in what a log (an ITF trace with holes) leaves out, or say at which step no run of the spec fits, and why.
+
+    Without SPEC, --model and --mutant: those that the log names. docs/complete.md says how a hole is written.
+    """
+    from checker import commands
+
+    commands.complete(**options)
 
 
 @cli.command()

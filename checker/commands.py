@@ -394,4 +394,32 @@ def reach(settings: tuple[str, ...], **options: Any) -> None:
     seek(settings=settings_of(settings), console=console(), **options)
 
 
-__all__: list[Any] = ["TraceError", "agree", "check", "enumerate_", "main", "reach", "replay", "scenario_trace", "show"]
+def complete(
+    trace: Path,
+    spec: str | None,
+    model: str | None,
+    settings: tuple[str, ...],
+    mutant: str | None,
+    engine: str,
+    timeout: float | None,
+    as_json: bool,
+    out_itf: Path | None,
+) -> None:
+    """``model-check complete``."""
+    from checker.complete_command import complete as fill_in
+
+    fill_in(trace, spec, model, settings_of(settings), mutant, engine, timeout, as_json, out_itf, console())
+
+
+__all__: list[Any] = [
+    "TraceError",
+    "agree",
+    "check",
+    "complete",
+    "enumerate_",
+    "main",
+    "reach",
+    "replay",
+    "scenario_trace",
+    "show",
+]

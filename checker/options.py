@@ -263,6 +263,22 @@ agree_options = _all_of(
 )
 """What ``agree`` compares."""
 
+complete_options = _all_of(
+    click.option("--model", metavar="NAME", help="The model to use (default: the log's, or the spec's first)."),
+    set_option,
+    mutant_option,
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "reference", "symbolic", "both"]),
+        default="auto",
+        show_default=True,
+        help="reference: all states that fit, stepped by the evaluator. symbolic: z3. auto: the first, and z3 from "
+        "where thousands of states fit. both: each of the two, which must agree.",
+    ),
+    timeout_option,
+)
+"""What a log is held against, and how."""
+
 workers_option = click.option(
     "--workers", metavar="N", type=click.IntRange(min=1), help="Processes to use (default: one a processor)."
 )

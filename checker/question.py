@@ -19,6 +19,9 @@ from spec.state import Label, State
 from spec.system import System
 from spec.values import EvaluationError
 
+DEFAULT_SPEC = "raft"
+"""The shipped spec that is asked about if none is named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -93,7 +96,7 @@ def ask(
 ) -> Question:
     """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file. ``inductive``: the
     property may be an inductive conjunct."""
-    path = shipped("raft") if spec is None else Path(spec)
+    path = shipped(DEFAULT_SPEC) if spec is None else Path(spec)
     with reported_spec_errors(path):
         system = load_system(path, model=model, mutant=mutant, settings=dict(settings or {}))
     if spec is not None:

@@ -48,7 +48,7 @@ def plain(sort: Sort, value: SpecValue) -> Value:
             return tuple([plain(of, element) for element in value])
         case MapSort(key, of):
             keys = cached_domain(key)
-            return Map({_key(key, k): plain(of, v) for k, v in zip(keys, value, strict=True)})
+            return Map({map_key(key, k): plain(of, v) for k, v in zip(keys, value, strict=True)})
         case RecordSort(_, fields):
             return Map({name: plain(field, v) for (name, field), v in zip(fields, value, strict=True)})
         case MessageSort(name, _, _, fields):
@@ -57,7 +57,8 @@ def plain(sort: Sort, value: SpecValue) -> Value:
             return Map({**head, **rest})
 
 
-def _key(sort: Sort, key: SpecValue) -> str | int:
+def map_key(sort: Sort, key: SpecValue) -> str | int:
+    """A map's key as a trace writes it."""
     return key if isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool)) else show(sort, key)
 
 

@@ -29,6 +29,9 @@ from spec.statements import BlockCompiler, Event, Executor, Transition
 from spec.system import Grain, Storage, StorageMode
 from spec.values import Cut, EvaluationError, NotEnabled, cached_domain
 
+DOWN = "the process is down"
+NO_MESSAGE = "the network has no such message to deliver"
+
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
@@ -66,9 +69,10 @@ class Tally:
 class Evaluator:
     """Computes on the states of one system."""
 
-    def __init__(self, system: ir.System) -> None:
+    def __init__(self, system: ir.System, blocks: BlockCompiler | None = None) -> None:
+        """``blocks``: a compiler that also notes what a transition does; its meaning must be the same."""
         self.system = system
-        self._blocks = BlockCompiler(system)
+        self._blocks = BlockCompiler(system) if blocks is None else blocks
         self.compile = self._blocks.compile
         self.tally = Tally({})
         self.processes = system.processes
@@ -190,7 +194,7 @@ class Evaluator:
         if self.macros is not None and label.rule in self.macros.named:
             return self.macros.step(state, label)
         if not self._is_label(label):
-            raise NotEnabled
+            raise NotEnabled("there is no such label")
         budgets = self._spend(state, label)  # first: what the budget forbids is neither cut nor an error
         match label.rule:
             case "flush":
@@ -228,7 +232,7 @@ class Evaluator:
         compiled = self._by_name[label.rule, None if label.message is None else label.message[0]]
         index = self.index[label.process] if label.process is not None else -1
         if index >= 0 and not state.up[index]:
-            raise NotEnabled
+            raise NotEnabled(DOWN)
         transition = Transition(state, index)
         local = transition.local
         if label.process is not None:
@@ -237,7 +241,7 @@ class Evaluator:
         kind = self.system.network.kind
         if label.message is not None:
             if label.message not in net.deliverable(kind, network):
-                raise NotEnabled
+                raise NotEnabled(NO_MESSAGE)
             assert compiled.rule.message_name is not None
             local[compiled.rule.message_name] = label.message
         for name, value in zip(compiled.names, label.arguments, strict=True):
@@ -290,7 +294,7 @@ class Evaluator:
         assert label.process is not None
         index = self.index[label.process]
         if not state.up[index] or not state.pending[index]:
-            raise NotEnabled
+            raise NotEnabled("nothing is pending" if state.up[index] else DOWN)
         flushed = state._replace(
             disk=_put(state.disk, index, state.pending[index][-1]),
             pending=_put(state.pending, index, ()),
@@ -307,11 +311,11 @@ class Evaluator:
         index = self.index[label.process]
         kind = self._kinds[index]
         if not (kind.kind.crashes and state.up[index] and state.budgets[0] < self.system.bounds.crashes):
-            raise NotEnabled
+            raise NotEnabled("it never crashes" if not kind.kind.crashes else DOWN)
         pending = state.pending[index]
         keep = label.arguments[0] if label.arguments else 0
         if not 0 <= keep <= len(pending):
-            raise NotEnabled
+            raise NotEnabled("fewer records are pending than it keeps")
         surviving = pending[keep - 1] if keep else state.disk[index]
         assert surviving is not None
         memory: list[Value] = list(state.memory[index])
@@ -332,14 +336,14 @@ class Evaluator:
         assert label.process is not None
         index = self.index[label.process]
         if state.up[index]:
-            raise NotEnabled
+            raise NotEnabled("the process is up")
         return state._replace(up=_put(state.up, index, True))
 
     def _lose_or_copy(self, state: State, label: Label) -> State:
         kind = self.system.network
         declared = kind.loss if label.rule == "drop" else kind.duplication
         if not declared or label.message not in net.deliverable(kind.kind, state.network):
-            raise NotEnabled
+            raise NotEnabled(NO_MESSAGE if declared else "the network is not declared to do so")
         assert label.message is not None
         change = net.remove if label.rule == "drop" else net.duplicate
         after = state._replace(network=change(kind.kind, state.network, label.message))
@@ -366,7 +370,7 @@ class Evaluator:
             return state.budgets
         position, limit = self._budgets[label.rule]
         if limit is not None and state.budgets[position] >= limit:
-            raise NotEnabled
+            raise NotEnabled(f"its budget of {limit} is used up")
         return _put(state.budgets, position, state.budgets[position] + 1)
 
     def _check_sent(self, after: State) -> None:

@@ -52,7 +52,7 @@ class BlockCompiler:
         }
 
     def block(self, block: ir.Block, kind: str | None) -> Executor:
-        steps = tuple(self._statement(statement, kind) for statement in block)
+        steps = tuple(self.statement(statement, kind) for statement in block)
 
         def run(t: Transition) -> None:
             for step in steps:
@@ -60,7 +60,8 @@ class BlockCompiler:
 
         return run
 
-    def _statement(self, statement: ir.Statement, kind: str | None) -> Executor:
+    def statement(self, statement: ir.Statement, kind: str | None) -> Executor:
+        """One statement, of a rule of this process kind."""
         match statement:
             case ir.Assign():
                 return self._assign(statement, kind)

@@ -408,6 +408,7 @@ class Require:
     """False: the transition is not enabled; all is undone."""
 
     condition: Expr
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _statement(node: Statement, scope: Scope, acting: Acting) -> tuple[Draft, Sc
             if acting.flush:
                 message = "`require` in `on flush`: a flush has happened already and cannot be undone"
                 scope.report.error("S413", place, message, "write `if`")
-            return () if condition is None else (Require(condition),), scope
+            return () if condition is None else (Require(condition, place),), scope
         case SendStatement():
             return _send(node, scope, acting), scope
         case CallStatement():

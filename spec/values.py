@@ -54,7 +54,12 @@ class Cut(SpecRuntimeError):
 
 
 class NotEnabled(SpecRuntimeError):
-    """A ``require`` on the path was false."""
+    """The label cannot be taken here. ``reason``: what a system action or a delivery lacks; empty where a ``require``
+    on the path was false."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 StoreCheck = Callable[[Value, Place | None], None]

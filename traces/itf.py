@@ -99,10 +99,10 @@ def _picks(label: Label | None) -> dict[str, Any]:
 
 def parse_trace(data: bytes, file: str) -> Trace:
     """``file`` is the name that errors give. Raises UnreadableTrace."""
-    return _Reader(file).trace(data)
+    return Reader(file).trace(data)
 
 
-class _Reader:
+class Reader:
     """One file's reading; it knows the file's name, for errors."""
 
     def __init__(self, file: str) -> None:

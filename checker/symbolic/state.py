@@ -90,6 +90,9 @@ class Shape:
         )
         self.budgets = tuple((rule, limit) for rule, limit in limits if limit is not None)
 
+    def durable_variables(self, process: int) -> tuple[Variable, ...]:
+        return tuple(self.memory[process][position] for position in self.durable[self.kinds[process].name])
+
     def type_number(self, bits: tuple[Bit, ...]) -> Number:
         last = len(self.types) - 1
         return Number(bits, 0, last) if last > 0 else number(0)
@@ -127,9 +130,9 @@ class Shape:
     def of_state(self, c: Circuit, state: concrete.State) -> SymbolicState:
         """A concrete state: every bit constant."""
         pending = []
-        for i, (records, kind) in enumerate(zip(state.pending, self.kinds, strict=True)):
+        for i, records in enumerate(state.pending):
             here = tuple(TRUE if j == i else FALSE for j in range(len(self.processes)))
-            durable = tuple(self.memory[i][position] for position in self.durable[kind.name])
+            durable = self.durable_variables(i)
             pending += [PendingRecord(here, self._constants(record, durable)) for record in records]
         return SymbolicState(
             memory=tuple(self._constants(values, vs) for values, vs in zip(state.memory, self.memory, strict=True)),
@@ -138,7 +141,7 @@ class Shape:
             up=tuple(int(up) for up in state.up),
             shared=self._constants(state.shared, self.shared),
             ghosts=self._constants(state.ghosts, self.ghosts),
-            messages=tuple(self._slots(c, state)),
+            messages=tuple(self.slots(c, state.network, state.outbox)),
             budgets=tuple(number(spent) for spent in state.budgets),
         )
 
@@ -154,16 +157,18 @@ class Shape:
     def _disk(self, process: int, record: concrete.DurableRecord | None) -> tuple[Symbolic, ...] | None:
         if record is None:
             return None
-        positions = self.durable[self.kinds[process].name]
-        return self._constants(record, tuple(self.memory[process][position] for position in positions))
+        return self._constants(record, self.durable_variables(process))
 
-    def _slots(self, c: Circuit, state: concrete.State) -> list[Slot]:
+    def slots(
+        self, c: Circuit, network: concrete.Bag, outboxes: tuple[tuple[concrete.Message, ...], ...]
+    ) -> list[Slot]:
+        """The messages of a concrete network and concrete outboxes."""
         slots = []
-        for message, count in sorted(state.network, key=lambda item: (item[1], repr(item[0]))):
+        for message, count in sorted(network, key=lambda item: (item[1], repr(item[0]))):
             packed = self.constant_message(c, message)
             copies = 1 if self.fifo else count
             slots += [Slot(packed, TRUE, FALSE, number(count if self.fifo else 0))] * copies
-        for outbox in state.outbox:
+        for outbox in outboxes:
             slots += [Slot(self.constant_message(c, m), FALSE, TRUE, number(0)) for m in outbox]
         return slots
 

@@ -138,3 +138,9 @@ def test_deadlock_ends_the_search_at_its_depth(tmp_path: Path) -> None:
     assert ran.steps() == ["stop()"]
     assert ", 1 states left on queue. Depth 2." in ran.out  # what is deeper was not searched
     assert model_check("check", path).code == Exit.HOLDS
+
+
+@pytest.mark.slow
+def test_raft_of_two_terms_with_a_crash_is_searched_to_the_end() -> None:
+    (answer,) = model_check("check", "--model", "two_terms", "--json").json["answers"]
+    assert (answer["distinct"], answer["depth"], answer["queue"], answer["complete"]) == (61_397_240, 98, 0, True)

@@ -1,0 +1,170 @@
+"""``complete``: both engines say what brute force says, whatever is missing or wrong; and z3 takes over where many
+states fit."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from checker.completing.deciding import Completed, Engine, Refused, decide
+from checker.completing.matching import Matcher
+from checker.question import Question, ask
+from checker.symbolic.circuit import Circuit
+from checker.symbolic.known import Known
+from checker.symbolic.solve import Solver
+from checker.symbolic.state import Shape
+from checker.symbolic.watch import Query
+from checker.tracing import Tracer
+from spec.load import shipped
+from spec.system import NetworkKind
+from tests.checker.logs import Field, Log, blanked, known_fields, layers_that_fit, random_run, written
+from tests.checker.test_complete import assert_fits, decided
+from traces.itf import ACTION, PICKS
+from traces.partial import Missing, PartialState, parse_partial
+from traces.values import Map, Value
+
+ENGINES = (Engine.REFERENCE, Engine.SYMBOLIC)
+SMALL = (("lock_service", None), ("two_phase_commit", None), ("chain_replication", "one_write"), ("paxos", None))
+
+
+def small(spec: str, model: str | None) -> Question:
+    return ask(str(shipped(spec)), model=model)
+
+
+def edited(log: Log, chance: Random) -> Log:
+    """Holes of every kind, and now and then a value of another place."""
+    result = blanked(log, chance, chance.choice([0.3, 0.7]), chance.choice([0.1, 0.5]))
+    states: list[Any] = result["states"]
+    for number in chance.sample(range(1, len(states)), chance.choice([0, 0, 1])):
+        states[number] = {}
+    if chance.random() < 0.5:  # a state is gone, and its label: at most so many labels are missing
+        gone = chance.randrange(len(states) - 1)
+        del states[gone]
+        states[gone].setdefault("#meta", {})["gap"] = chance.choice([1, 2])
+        if gone == 0:
+            states[0].pop(ACTION, None), states[0].pop(PICKS, None)
+    for number, state in enumerate(states):
+        state.setdefault("#meta", {})["index"] = number
+    if chance.random() < 0.75:
+        fields = list(known_fields(result))
+        pairs = [(f, g) for f in fields for g in fields if f[0] and f[1] == g[1] and _at(result, f) != _at(result, g)]
+        (number, name, key), other = chance.choice(pairs)
+        if key is None:
+            states[number][name] = _at(result, other)
+        else:
+            states[number][name][key] = _at(result, other)
+    return result
+
+
+def _at(log: Log, field: Field) -> Any:
+    number, name, key = field
+    return log["states"][number][name] if key is None else log["states"][number][name][key]
+
+
+@pytest.mark.parametrize(("spec", "model"), SMALL)
+def test_both_engines_say_what_brute_force_says(spec: str, model: str | None) -> None:
+    question = small(spec, model)
+    answers = set()
+    for seed in range(8):
+        chance = Random(f"{spec} {seed}")
+        log = edited(written(Tracer(question.evaluator).trace(random_run(question.evaluator, chance, 7))), chance)
+        fitting = len(layers_that_fit(question.evaluator, log))
+        for engine in ENGINES:
+            answer = decided(question, log, engine)
+            assert isinstance(answer, Completed | Refused), (seed, engine, answer)
+            wanted = None if fitting == len(log["states"]) else fitting
+            assert (answer.step if isinstance(answer, Refused) else None) == wanted, (seed, engine)
+            assert_fits(question, log, answer.run)
+            answers.add(type(answer))
+    assert answers == {Completed, Refused}, "the edits are of both kinds"
+
+
+@pytest.mark.parametrize("widest", [0, 3])
+def test_z3_takes_over_where_more_states_fit_than_are_to_be_stepped(widest: int) -> None:
+    question = small("lock_service", None)
+    chance = Random(5)
+    log = written(Tracer(question.evaluator).trace(random_run(question.evaluator, chance, 9)))
+    for state in log["states"][3:8]:
+        for name in [name for name in state if not name.startswith("#")]:
+            del state[name]
+    alone = decided(question, log, Engine.REFERENCE)
+    assert isinstance(alone, Completed)
+    assert alone.widest is not None
+    assert alone.widest > 3
+    both = decided(question, log, Engine.AUTO, widest)
+    assert isinstance(both, Completed)
+    assert both.by.endswith("symbolic from there")
+    assert_fits(question, log, both.run)
+    log["states"][8]["up"]["s1"] = not log["states"][8]["up"]["s1"]
+    log["states"][8]["budgets"]["crashes"] = 0
+    log["states"][9]["budgets"]["crashes"] = 0
+    alone, both = decided(question, log, Engine.REFERENCE), decided(question, log, Engine.AUTO, widest)
+    assert isinstance(alone, Refused)
+    assert isinstance(both, Refused)
+    assert both.step == alone.step
+    assert_fits(question, log, both.run)
+
+
+def test_a_gap_of_any_length_is_searched_to_its_end_and_z3_says_that_it_cannot() -> None:
+    question = small("diehard", None)
+    log: Log = {"states": [None, {"#meta": {"gap": True}, "small": 2, "big": 2}]}
+    answer = decided(question, log, Engine.AUTO)
+    assert isinstance(answer, Refused), "16 states, and that is none of them"
+    log["states"][1] = {"#meta": {"gap": True}, "big": 4}
+    answer = decided(question, log, Engine.AUTO)
+    assert isinstance(answer, Completed)
+    assert len(answer.run.labels) == 6, "a shortest way"
+    undecided = decide(question, parse_partial(json.dumps(log).encode(), "log"), Engine.SYMBOLIC, None)
+    assert "z3 needs a bound" in getattr(undecided, "reason", "")
+
+
+# ------------------------------------------------------------------------- the circuit of what a log knows
+
+
+def holed(value: Value, chance: Random) -> Value:
+    """The value with holes anywhere inside."""
+    if chance.random() < 0.15:
+        return Missing("?")
+    match value:
+        case Map():
+            return Map({key: holed(part, chance) for key, part in value.items() if chance.random() < 0.8})
+        case tuple():
+            parts = [holed(part, chance) for part in value]
+            return tuple(chance.sample(parts, len(parts)) if chance.random() < 0.2 else parts)
+        case frozenset():
+            return frozenset(holed(part, chance) for part in value)
+        case _:
+            return value
+
+
+@pytest.mark.parametrize(("spec", "model"), [*SMALL, ("raft", "tiny")], ids=lambda part: str(part))
+def test_a_circuit_tells_what_fits_as_the_matcher_does(spec: str, model: str | None) -> None:
+    question = small(spec, model)
+    evaluator, tracer = question.evaluator, Tracer(question.evaluator)
+    shape = Shape(question.system)
+    matcher = Matcher(question.system.network.kind is NetworkKind.FIFO)
+    chance = Random(spec)
+    said = {True: 0, False: 0}
+    for _ in range(6):
+        states = [evaluator.initial_states()[0]]
+        for label in random_run(evaluator, chance, 12):
+            states.append(evaluator.successor(states[-1], label))
+        for _ in range(6):
+            state = chance.choice(states)
+            of = tracer.variables(state if chance.random() < 0.7 else chance.choice(states))
+            variables = {
+                name: Map({k: holed(v, chance) for k, v in value.items()})
+                if isinstance(value, Map)
+                else holed(value, chance)
+                for name, value in of.items()
+            }
+            known = PartialState(variables=Map({n: v for n, v in variables.items() if chance.random() < 0.8}))
+            c = Circuit()
+            fits = Known(c, shape).state(known, shape.of_state(c, state))
+            wanted = matcher.state_fits(known, tracer.variables(state))
+            assert Solver(c).check(fits, query=Query("test", "the state fits")) == wanted, (known, state)
+            said[wanted] += 1
+    assert min(said.values()) > 3, said
