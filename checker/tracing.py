@@ -161,11 +161,5 @@ def _record(sorts: tuple[tuple[str, Sort], ...], record: tuple[SpecValue, ...] |
 
 
 def _budgets(system: System) -> list[str]:
-    bounds = system.bounds
-    limits = {
-        "crashes": bounds.crashes,
-        "drops": bounds.drops,
-        "duplicates": bounds.duplicates,
-        "retries": bounds.retries,
-    }
-    return [name for name, limit in limits.items() if limit is not None]
+    names = {"crash": "crashes", "drop": "drops", "duplicate": "duplicates", "retry": "retries"}
+    return [names[rule] for rule in system.bounds.budgets]

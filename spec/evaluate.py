@@ -353,23 +353,16 @@ class Evaluator:
 
     # ---------------------------------------------------------------------------- budgets and bounds
 
-    def _budget_positions(self) -> dict[str, tuple[int, int | None]]:
+    def _budget_positions(self) -> dict[str, tuple[int, int]]:
         """Label's rule → position in ``State.budgets`` and the most that may be spent."""
-        bounds = self.system.bounds
-        limits = {
-            "crash": bounds.crashes,
-            "drop": bounds.drops,
-            "duplicate": bounds.duplicates,
-            "retry": bounds.retries,
-        }
-        counted = [(rule, limit) for rule, limit in limits.items() if limit is not None]
-        return {rule: (position, limit) for position, (rule, limit) in enumerate(counted)}
+        budgets = self.system.bounds.budgets
+        return {rule: (position, limit) for position, (rule, limit) in enumerate(budgets.items())}
 
     def _spend(self, state: State, label: Label) -> tuple[int, ...]:
         if label.rule not in self._budgets:
             return state.budgets
         position, limit = self._budgets[label.rule]
-        if limit is not None and state.budgets[position] >= limit:
+        if state.budgets[position] >= limit:
             raise NotEnabled(f"its budget of {limit} is used up")
         return _put(state.budgets, position, state.budgets[position] + 1)
 

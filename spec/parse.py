@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from spec.diagnostics import Diagnostic
-from spec.source import read_source
 from spec.syntax import Declaration, SpecFile
 from spec.system import Place
 
@@ -32,11 +31,6 @@ MOST_FAULTS = 10
 NAME_A_PART = "name a part of it with a `fun` or a `let`"
 
 Lines: TypeAlias = "tuple[tuple[int, str], ...]"  # numbered from 1
-
-
-def parse_file(path: Path) -> tuple[SpecFile, tuple[Diagnostic, ...]]:
-    """Parse the file. Raises :class:`spec.source.SourceError` if it cannot be read."""
-    return parse_text(read_source(path), str(path))
 
 
 def parse_text(text: str, file: str) -> tuple[SpecFile, tuple[Diagnostic, ...]]:

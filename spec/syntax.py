@@ -1,6 +1,7 @@
 """The syntax tree: what a ``.spec`` file says, before names and types are known. Every node has its place.
 
-Nothing here is checked. ``parse.py`` builds these nodes; ``resolve.py``, ``typecheck.py`` and ``lower.py`` read them.
+The file is long and one idea: all node classes, in the order types, expressions, statements, declarations. Nothing here
+is checked. ``parse.py`` builds these nodes; ``resolve.py``, ``typecheck.py`` and ``lower.py`` read them.
 """
 
 from __future__ import annotations

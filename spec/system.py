@@ -5,7 +5,10 @@ its rule, ``ignore`` has become structure (an ``If``), every expression knows it
 there is; ``evaluate.py`` is their meaning. Names of nodes are language.md's words.
 
 Rules (actions and handlers) are what a spec writes. The *system actions* flush, crash, restart, drop and duplicate
-are generated from the storage and network declared here; ``storage.py`` and ``evaluate.py`` give their meaning.
+are generated from the storage and network declared here; ``evaluate.py`` gives their meaning.
+
+The file is long and one idea: all node classes, in the order types of variables, expressions, statements, system, so
+that who writes an engine reads it from one end to the other.
 """
 
 from __future__ import annotations
@@ -537,6 +540,12 @@ class Bounds:
     copies: int | None = None
     pending: int | None = None
     steps: int | None = None
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """What is counted over the run, in the order of ``State.budgets``: a rule or a system action, and its most."""
+        limits = {"crash": self.crashes, "drop": self.drops, "duplicate": self.duplicates, "retry": self.retries}
+        return {rule: limit for rule, limit in limits.items() if limit is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spec.resolve import SYSTEM_ACTIONS
 from spec.syntax import EventuallyDeclaration, FairDeclaration, HandlerDeclaration, ModelDeclaration
-from spec.system import Eventually, Parameter, Place
+from spec.system import Eventually, Place
 from spec.type_environment import Environment
 from spec.type_report import did_you_mean, listed
 from spec.type_scope import PROPERTY, Names, Scope
@@ -30,14 +30,7 @@ class Liveness:
 
     def _property(self, node: EventuallyDeclaration) -> Eventually | None:
         scope = Scope(self.environment, Names(), PROPERTY, expression)
-        parameters = []
-        for declared in node.parameters:
-            sort = self.environment.sort_of(declared.type)
-            if sort is not None:
-                self.environment.enumerable(sort, declared.place, f"to take `{declared.name}` from")
-            unique, scope = scope.bind(declared.name, sort)
-            if sort is not None:
-                parameters.append(Parameter(unique, sort))
+        parameters, scope = scope.choosing(node.parameters, "take")
         trigger = None
         if node.trigger is not None:
             trigger = scope.condition(node.trigger, f"what leads to the goal of `{node.name}`")
@@ -48,7 +41,7 @@ class Liveness:
         if goal is None or (node.trigger is not None and trigger is None):
             return None
         weak = tuple(rule for rule in weak if rule not in strong)  # strong fairness is weak fairness, and more
-        return Eventually(node.name, tuple(parameters), trigger, goal, weak, strong, node.place)
+        return Eventually(node.name, parameters, trigger, goal, weak, strong, node.place)
 
     def _under(self, names: Named) -> list[FairDeclaration]:
         declared = self.environment.declarations.fairness

@@ -25,7 +25,6 @@ from spec.system import (
     LabelPattern,
     Literal,
     Local,
-    Parameter,
     Place,
     Rule,
     Scenario,
@@ -216,16 +215,9 @@ class Patterns:
 
     def completion(self, node: CompletionDeclaration) -> Completion:
         scope = Scope(self.environment, self.names_beside_labels(), PROPERTY, expression)
-        parameters = []
-        for declared in node.parameters:
-            sort = self.environment.sort_of(declared.type)
-            if sort is not None:
-                self.environment.enumerable(sort, declared.place, f"to choose `{declared.name}` from")
-            unique, scope = scope.bind(declared.name, sort)
-            if sort is not None:
-                parameters.append(Parameter(unique, sort))
+        parameters, scope = scope.choosing(node.parameters, "choose")
         steps = [self.completion_step(step, scope) for step in node.steps]
-        return Completion(node.name, tuple(parameters), tuple(s for s in steps if s is not None), node.place)
+        return Completion(node.name, parameters, tuple(s for s in steps if s is not None), node.place)
 
     def names_beside_labels(self) -> Names:
         """A label's arguments are bound beside the parameters: a parameter of the same name gets another one."""

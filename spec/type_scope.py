@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from spec.resolve import close_names
 from spec.sorts import AtomSort, BoolSort, IntSort, OptionalSort, SetSort, Sort
-from spec.syntax import Conditional, Expression, NoneLiteral, SeqDisplay, SetDisplay
-from spec.system import Checked, Expr, Literal, Local, Place
+from spec.syntax import Conditional, Expression, FieldDeclaration, NoneLiteral, SeqDisplay, SetDisplay
+from spec.system import Checked, Expr, Literal, Local, Parameter, Place
 from spec.type_environment import Environment
 from spec.type_report import Report, did_you_mean
 from spec.type_sorts import always_within, coerced, described
@@ -31,7 +31,6 @@ class Permissions:
 
 
 CONSTANT = Permissions("a constant expression", state=False)
-SETTING = Permissions("a model's setting", state=False, elements=True)
 RULE = Permissions("a rule")
 GHOST_VALUE = Permissions("a ghost's value", observe=True, ghosts=True)
 PROPERTY = Permissions("a property", observe=True, ghosts=True)
@@ -133,6 +132,18 @@ class Scope:
         unique = self.names.fresh(name)
         local = None if sort is None else Local(unique, sort)
         return unique, replace(self, locals={**self.locals, name: local})
+
+    def choosing(self, declared: tuple[FieldDeclaration, ...], purpose: str) -> tuple[tuple[Parameter, ...], Scope]:
+        """Parameters that are chosen from all values of their sorts, for this ``purpose``, and a scope with them."""
+        scope, parameters = self, []
+        for parameter in declared:
+            sort = self.environment.sort_of(parameter.type)
+            if sort is not None:
+                self.environment.enumerable(sort, parameter.place, f"to {purpose} `{parameter.name}` from")
+            unique, scope = scope.bind(parameter.name, sort)
+            if sort is not None:
+                parameters.append(Parameter(unique, sort))
+        return tuple(parameters), scope
 
     def unknown(self, name: str, place: Place) -> None:
         """Reports a name that nothing declares (S201), or one that is declared and not seen here (S215)."""

@@ -12,8 +12,9 @@ from hashlib import blake2b
 from itertools import groupby, permutations, product
 from typing import TypeAlias
 
-from checker.explicit.symmetry import Renaming, Symmetry, renamed
+from checker.explicit.symmetry import Symmetry
 from spec.network import waiting
+from spec.renaming import Renaming, renamed
 from spec.sorts import (
     AtomSort,
     BoolSort,

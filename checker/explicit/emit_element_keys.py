@@ -17,7 +17,7 @@ from checker.explicit.emit_renaming import Named, Region, RenamingCode
 from checker.explicit.layout import KindLayout, Layout
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import AtomShape, MapShape, Shape, bits, pack, sort_of, values_of
-from checker.explicit.symmetry import renamed
+from spec.renaming import renamed
 
 MULTIPLIER = number(-7046029254386353131)
 ABSENT = number((1 << 16) - 1)

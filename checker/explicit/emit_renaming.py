@@ -35,7 +35,8 @@ from checker.explicit.shapes import (
     sort_of,
     values_of,
 )
-from checker.explicit.symmetry import Symmetry, renamed
+from checker.explicit.symmetry import Symmetry
+from spec.renaming import renamed
 
 SMALL_TABLE = 1 << 12
 """Entries of a table that is worth its cache lines."""

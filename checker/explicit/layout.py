@@ -114,17 +114,7 @@ class Layout:
         self.capacity = Capacity() if capacity is None else capacity
         self.buffered = system.storage is StorageMode.BUFFERED
         self.processes = system.processes
-        bounds = system.bounds
-        self.budgets = tuple(
-            (rule, limit)
-            for rule, limit in (
-                ("crash", bounds.crashes),
-                ("drop", bounds.drops),
-                ("duplicate", bounds.duplicates),
-                ("retry", bounds.retries),
-            )
-            if limit is not None
-        )
+        self.budgets = tuple(system.bounds.budgets.items())
         self._refuse()
         self._place_common()
         self._place_kinds()

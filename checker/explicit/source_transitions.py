@@ -30,15 +30,8 @@ class Transitions:
         self.text, self.slots, self.system = text, slots, slots.system
         self.checks = Checks(text)
         self.constraints = [(p.name, properties.predicate(p)) for p in self.system.constraints]
-        bounds = self.system.bounds
-        limits = {
-            "crash": bounds.crashes,
-            "drop": bounds.drops,
-            "duplicate": bounds.duplicates,
-            "retry": bounds.retries,
-        }
-        counted = [(rule, most) for rule, most in limits.items() if most is not None]
-        self.budgets = {rule: (position, most) for position, (rule, most) in enumerate(counted)}
+        budgets = self.system.bounds.budgets
+        self.budgets = {rule: (position, most) for position, (rule, most) in enumerate(budgets.items())}
 
     @contextmanager
     def _function(self, name: str, *arguments: str) -> Iterator[None]:

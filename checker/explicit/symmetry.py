@@ -7,11 +7,12 @@ for what does. A start state that does tell them apart is no reason: only what f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations, product
 from math import factorial, prod
 
+from spec.renaming import Renaming, renamed
 from spec.sorts import (
     AtomSort,
     BoolSort,
@@ -25,7 +26,6 @@ from spec.sorts import (
     SetSort,
     Sort,
     Value,
-    domain,
 )
 from spec.system import For, Literal, NetworkKind, Storage, System
 from spec.type_loops import order_dependence
@@ -33,8 +33,6 @@ from spec.type_walk import descendants
 
 MOST_PERMUTATIONS = 720
 """More than these (six elements) are not tried: where the key leaves all open, each costs a rewritten state."""
-
-Renaming = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,33 +179,3 @@ def _reset_apart(system: System, swaps: Sequence[Renaming]) -> str | None:
                 if there != renamed(variable.sort, variable.initial[place[process]], swap):
                     return f"a crash resets {variable.name} to another value in {process} than in others"
     return None
-
-
-# --------------------------------------------------------------------------------------------------- renaming
-
-
-def renamed(sort: Sort, value: Value, names: Renaming) -> Value:
-    """The value with elements renamed wherever they stand."""
-    match sort:
-        case BoolSort() | IntSort() | EnumSort():
-            return value
-        case AtomSort():
-            return names.get(value, value)
-        case OptionalSort(of):
-            return None if value is None else renamed(of, value, names)
-        case SetSort(of):
-            return frozenset(renamed(of, element, names) for element in value)
-        case SeqSort(of):
-            return tuple(renamed(of, element, names) for element in value)
-        case MapSort(key, of):
-            keys = domain(key)
-            moved = {renamed(key, k, names): renamed(of, v, names) for k, v in zip(keys, value, strict=True)}
-            return tuple(moved[k] for k in keys)
-        case RecordSort(_, fields):
-            return tuple(renamed(of, v, names) for (_, of), v in zip(fields, value, strict=True))
-        case MessageSort(name, source, destination, fields):
-            sorts = (source, destination, *(of for _, of in fields))
-            return (name, *(renamed(of, v, names) for of, v in zip(sorts, value[1:], strict=True)))
-
-
-__all__ = ["NONE", "Renaming", "Symmetry", "renamed", "symmetry_of"]

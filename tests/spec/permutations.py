@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import permutations, product
 
 from spec.network import waiting
-from spec.sorts import (
-    AtomSort,
-    BoolSort,
-    EnumSort,
-    IntSort,
-    MapSort,
-    MessageSort,
-    OptionalSort,
-    RecordSort,
-    SeqSort,
-    SetSort,
-    Sort,
-    Value,
-    domain,
-)
+from spec.renaming import Renaming, renamed
+from spec.sorts import Value
 from spec.state import Label, Message, State
 from spec.system import Storage, System
-
-Renaming = Mapping[str, str]
 
 
 def renamings(system: System) -> Iterator[Renaming]:
@@ -38,39 +23,17 @@ def renamings(system: System) -> Iterator[Renaming]:
         yield {before: after for part in chosen for before, after in part.items()}
 
 
-def value(sort: Sort, of: Value, names: Renaming) -> Value:
-    match sort:
-        case BoolSort() | IntSort() | EnumSort():
-            return of
-        case AtomSort():
-            return names.get(of, of)
-        case OptionalSort(inner):
-            return None if of is None else value(inner, of, names)
-        case SetSort(inner):
-            return frozenset(value(inner, element, names) for element in of)
-        case SeqSort(inner):
-            return tuple(value(inner, element, names) for element in of)
-        case MapSort(key, inner):
-            keys = domain(key)
-            moved = {value(key, k, names): value(inner, v, names) for k, v in zip(keys, of, strict=True)}
-            return tuple(moved[k] for k in keys)
-        case RecordSort(_, fields):
-            return tuple(value(field, v, names) for (_, field), v in zip(fields, of, strict=True))
-        case MessageSort(name, source, destination, fields):
-            sorts = (source, destination, *(field for _, field in fields))
-            return (name, *(value(s, v, names) for s, v in zip(sorts, of[1:], strict=True)))
-
-
 def message(system: System, of: Message, names: Renaming) -> Message:
-    renamed: Message = value(next(m for m in system.messages if m.name == of[0]), of, names)
-    return renamed
+    sort = next(m for m in system.messages if m.name == of[0])
+    after: Message = renamed(sort, of, names)
+    return after
 
 
 def label(system: System, of: Label, names: Renaming) -> Label:
     rule = next((rule for rule in system.rules if rule.name == of.rule), None)
     arguments = of.arguments
     if rule is not None:
-        arguments = tuple(value(p.sort, v, names) for p, v in zip(rule.parameters, arguments, strict=True))
+        arguments = tuple(renamed(p.sort, v, names) for p, v in zip(rule.parameters, arguments, strict=True))
     process = None if of.process is None else names.get(of.process, of.process)
     return Label(of.rule, process, arguments, None if of.message is None else message(system, of.message, names))
 
@@ -82,7 +45,7 @@ def state(system: System, of: State, names: Renaming) -> State:
     def values(storages: tuple[Storage, ...], process: str | None, of: tuple[Value, ...]) -> tuple[Value, ...]:
         kind = None if process is None else system.kind_of(process).name
         variables = system.variables_of(kind, *storages)
-        return tuple(value(v.sort, x, names) for v, x in zip(variables, of, strict=True))
+        return tuple(renamed(v.sort, x, names) for v, x in zip(variables, of, strict=True))
 
     def stored(process: str, of: tuple[Value, ...]) -> tuple[Value, ...]:
         return values((Storage.DURABLE,), process, of)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from traces.render.labels import label_text, value_text
 from traces.render.wording import PLAIN, Wording
-from traces.replay import Divergence, Replayed
+from traces.replay import Divergence
 from traces.trace import Trace
 
 
@@ -30,12 +30,6 @@ def divergence_text(trace: Trace, divergence: Divergence, command: str, wording:
     lines += unobserved_lines(divergence.unobserved)
     lines.append(f"  reproduce:             {command}")
     return "\n".join(lines) + "\n"
-
-
-def replayed_text(replayed: Replayed) -> str:
-    """One line for what was compared, one for what could not be."""
-    steps = f"No divergence: {_labels(replayed.steps)}, {replayed.fields_compared} fields compared"
-    return "\n".join([steps, *unobserved_lines(replayed.unobserved)]) + "\n"
 
 
 def unobserved_lines(unobserved: Mapping[str, int]) -> list[str]:
