@@ -20,28 +20,19 @@ from itertools import product
 
 from spec import network as net
 from spec import system as ir
+from spec.candidates import Candidates, CompiledRule
 from spec.expressions import Compiled, Frame
 from spec.grains import alone
+from spec.limits import Limits
 from spec.macros import Macros
 from spec.sorts import Value
-from spec.state import Bag, Label, Message, State
+from spec.state import Bag, Label, State
 from spec.statements import BlockCompiler, Event, Executor, Transition
 from spec.system import Grain, Storage, StorageMode
 from spec.values import Cut, EvaluationError, NotEnabled, cached_domain
 
 DOWN = "the process is down"
 NO_MESSAGE = "the network has no such message to deliver"
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """A rule, compiled. ``choices``: every combination of its parameters' values."""
-
-    rule: ir.Rule
-    processes: tuple[str | None, ...]
-    names: tuple[str, ...]
-    choices: dict[tuple[Value, ...], None]
-    run: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +69,10 @@ class Evaluator:
         self.processes = system.processes
         self.index = {process: i for i, process in enumerate(self.processes)}
         self._kinds = tuple(self._kind(system.kind_of(process)) for process in self.processes)
-        self._crashing = tuple(p for p, kind in zip(self.processes, self._kinds, strict=True) if kind.kind.crashes)
-        self._rules = tuple(self._rule(rule) for rule in system.rules)
-        self._by_name = {
-            (c.rule.name, None if c.rule.message is None else c.rule.message.name): c for c in self._rules
-        }
-        self._named: dict[str, list[_Rule]] = {}  # `on any m as NAME` is one rule for each type of message
-        for compiled in self._rules:
-            self._named.setdefault(compiled.rule.name, []).append(compiled)
+        self._candidates = Candidates(system, tuple(self._rule(rule) for rule in system.rules))
         self.invariants = tuple((p.name, self.compile(p.expr)) for p in system.invariants)
         self.action_invariants = tuple((p.name, self.compile(p.expr)) for p in system.action_invariants)
-        self._constraints = tuple((p.name, self.compile(p.expr)) for p in system.constraints)
-        self._budgets = self._budget_positions()
+        self._limits = Limits(system, tuple((p.name, self.compile(p.expr)) for p in system.constraints))
         self.macros = Macros(self) if system.grain is Grain.MACRO else None
         self._alone = alone(system)
 
@@ -115,7 +98,7 @@ class Evaluator:
                 shared=tuple(v.initial[0] for v in self.system.variables_of(None, Storage.SHARED)),
                 ghosts=tuple(v.initial[0] for v in self.system.variables_of(None, Storage.GHOST)),
                 network=frozenset(),
-                budgets=(0,) * len(self._budgets),
+                budgets=(0,) * len(self.system.bounds.budgets),
             ),
         )
 
@@ -141,49 +124,12 @@ class Evaluator:
         return [label for label, _ in self.transitions(state)]
 
     def candidates(self, state: State) -> Iterator[Label]:
-        """Labels that may be enabled: every enabled one is among them. Order: the rules as declared, then flush,
-        crash, restart, drop, duplicate; within an action by process and parameters, within a handler by message."""
-        for name in (*self._named, "flush", "crash", "restart", "drop", "duplicate"):
-            yield from self.candidates_of(state, name)
+        """Labels that may be enabled: every enabled one is among them. For the order see candidates.py."""
+        return self._candidates.of(state)
 
     def candidates_of(self, state: State, rule: str) -> Iterator[Label]:
         """The candidates of one rule or system action."""
-        match rule:
-            case "flush":
-                yield from (Label("flush", p) for i, p in enumerate(self.processes) if state.pending[i])
-            case "crash":
-                yield from self._crash_labels(state)
-            case "restart":
-                yield from (Label("restart", p) for p in self._crashing if not state.up[self.index[p]])
-            case "drop" | "duplicate":
-                network = self.system.network
-                if network.loss if rule == "drop" else network.duplication:
-                    yield from (Label(rule, None, (), message) for message in self._messages(state))
-            case _:
-                for compiled in self._named[rule]:
-                    yield from self._rule_labels(state, compiled)
-
-    def _rule_labels(self, state: State, compiled: _Rule) -> Iterator[Label]:
-        rule = compiled.rule
-        if rule.message is not None:
-            for message in self._messages(state):
-                if message[0] == rule.message.name and state.up[self.index[message[2]]]:
-                    yield from (Label(rule.name, message[2], choice, message) for choice in compiled.choices)
-        else:
-            for process in compiled.processes:
-                if process is None or state.up[self.index[process]]:
-                    yield from (Label(rule.name, process, choice) for choice in compiled.choices)
-
-    def _crash_labels(self, state: State) -> Iterator[Label]:
-        if state.budgets[0] < self.system.bounds.crashes:
-            buffered = self.system.storage is StorageMode.BUFFERED
-            for process in self._crashing:
-                if state.up[self.index[process]]:
-                    keeps = range(len(state.pending[self.index[process]]) + 1)
-                    yield from (Label("crash", process, (keep,) if buffered else ()) for keep in keeps)
-
-    def _messages(self, state: State) -> list[Message]:
-        return net.deliverable(self.system.network.kind, state.network)
+        return self._candidates.of_rule(state, rule)
 
     def successor(self, state: State, label: Label) -> State:
         """The state that the label leads to. Raises NotEnabled, Cut, or EvaluationError."""
@@ -193,9 +139,9 @@ class Evaluator:
         """The successor, and the events announced on the way."""
         if self.macros is not None and label.rule in self.macros.named:
             return self.macros.step(state, label)
-        if not self._is_label(label):
+        if not self._candidates.is_label(label):
             raise NotEnabled("there is no such label")
-        budgets = self._spend(state, label)  # first: what the budget forbids is neither cut nor an error
+        budgets = self._limits.spent(state, label)  # first: what the budget forbids is neither cut nor an error
         match label.rule:
             case "flush":
                 after, events = self._flush(state, label)
@@ -208,28 +154,14 @@ class Evaluator:
             case _:
                 after, events = self._run(state, label)
         after = after._replace(budgets=budgets)
-        self._check_target(after)
+        self._limits.check_target(after)
         return after, events
-
-    def _is_label(self, label: Label) -> bool:
-        """Whether the system has such a label: labels come from other engines and from files, too."""
-        match label.rule:
-            case "drop" | "duplicate":
-                return label.message is not None and label.process is None and not label.arguments
-            case "flush" | "restart":
-                return label.message is None and label.process in self.index and not label.arguments
-            case "crash":
-                arguments = 1 if self.system.storage is StorageMode.BUFFERED else 0
-                return label.message is None and label.process in self.index and len(label.arguments) == arguments
-        compiled = self._by_name.get((label.rule, None if label.message is None else label.message[0]))
-        if compiled is None or label.process not in compiled.processes or label.arguments not in compiled.choices:
-            return False
-        return label.message is None or label.message[2] == label.process
 
     # ------------------------------------------------------------------------------------------ rules
 
     def _run(self, state: State, label: Label) -> tuple[State, tuple[Event, ...]]:
-        compiled = self._by_name[label.rule, None if label.message is None else label.message[0]]
+        compiled = self._candidates.rule_of(label)
+        assert compiled is not None, "it is a label"
         index = self.index[label.process] if label.process is not None else -1
         if index >= 0 and not state.up[index]:
             raise NotEnabled(DOWN)
@@ -282,7 +214,7 @@ class Evaluator:
             network=net.send(kind, network, sent) if sent else network,
         )
         if transition.sent or transition.waiting:
-            self._check_sent(after)
+            self._limits.check_sent(after)
         return after
 
     def _durable(self, transition: Transition) -> tuple[Value, ...]:
@@ -348,43 +280,8 @@ class Evaluator:
         change = net.remove if label.rule == "drop" else net.duplicate
         after = state._replace(network=change(kind.kind, state.network, label.message))
         if label.rule == "duplicate":
-            self._check_sent(after)
+            self._limits.check_sent(after)
         return after
-
-    # ---------------------------------------------------------------------------- budgets and bounds
-
-    def _budget_positions(self) -> dict[str, tuple[int, int]]:
-        """Label's rule → position in ``State.budgets`` and the most that may be spent."""
-        budgets = self.system.bounds.budgets
-        return {rule: (position, limit) for position, (rule, limit) in enumerate(budgets.items())}
-
-    def _spend(self, state: State, label: Label) -> tuple[int, ...]:
-        if label.rule not in self._budgets:
-            return state.budgets
-        position, limit = self._budgets[label.rule]
-        if state.budgets[position] >= limit:
-            raise NotEnabled(f"its budget of {limit} is used up")
-        return _put(state.budgets, position, state.budgets[position] + 1)
-
-    def _check_sent(self, after: State) -> None:
-        """The bounds that are checked at the end of a transition that sends (or duplicates)."""
-        bounds = self.system.bounds
-        kind = self.system.network.kind
-        waiting = [message for outbox in after.outbox for message in outbox]
-        if bounds.in_flight is not None and net.size(kind, after.network) + len(waiting) > bounds.in_flight:
-            raise Cut(f"max_in_flight = {bounds.in_flight}")
-        if bounds.copies is not None and net.copies(kind, after.network, waiting) > bounds.copies:
-            raise Cut(f"max_copies = {bounds.copies}")
-
-    def _check_target(self, after: State) -> None:
-        bounds = self.system.bounds
-        if bounds.pending is not None and any(len(pending) > bounds.pending for pending in after.pending):
-            raise Cut(f"max_pending = {bounds.pending}")
-        if self._constraints:
-            frame = Frame(after)
-            for name, holds in self._constraints:
-                if not holds(frame):
-                    raise Cut(f"constraint {name}")
 
     # ------------------------------------------------------------------------------------ properties
 
@@ -417,11 +314,11 @@ class Evaluator:
         on_flush = self._blocks.block(kind.on_flush, kind.name)
         return _Kind(kind, durable, volatile, on_flush, self._blocks.end_record(kind.name))
 
-    def _rule(self, rule: ir.Rule) -> _Rule:
+    def _rule(self, rule: ir.Rule) -> CompiledRule:
         processes = (None,) if rule.kind is None else self.system.kind(rule.kind).sort.elements
         choices = dict.fromkeys(product(*(cached_domain(parameter.sort) for parameter in rule.parameters)))
         names = tuple(parameter.name for parameter in rule.parameters)
-        return _Rule(rule, processes, names, choices, self._blocks.block(rule.body, rule.kind))
+        return CompiledRule(rule, processes, names, choices, self._blocks.block(rule.body, rule.kind))
 
 
 def _put(items: tuple[Value, ...], index: int, value: Value) -> tuple[Value, ...]:
