@@ -25,6 +25,7 @@ from checker.options import (
     question_options,
     reach_options,
     search_options,
+    smt_option,
     target_option,
     timeout_option,
     workers_option,
@@ -112,6 +113,7 @@ def reach(grain: str, **options: Any) -> None:
 @output_options
 @target_option
 @workers_option
+@smt_option
 @click.option("--scenario", metavar="NAME", help="Enumerate after this scenario only (default: the model's list).")
 @click.option("--depth", metavar="D", type=click.IntRange(min=0), help="Crash states at most D labels from there.")
 @click.option("--window", metavar="K", type=click.IntRange(min=0), help="K labels on either side of the crash.")

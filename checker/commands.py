@@ -182,19 +182,23 @@ def enumerate_(
     faults: tuple[str, ...],
     workers: int | None,
     within: int | None,
+    smt_out: Path | None,
 ) -> None:
     """``model-check enumerate``."""
+    if smt_out is not None and engine not in ("symbolic", "both"):
+        raise Stop(Exit.USAGE, f"--smt-out needs --engine symbolic or both; found: --engine {engine}")
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     chosen = cubes(question, scenario, depth, window)
     opened = open_named(target, frozenset(faults)) if replayed else None
     make_folder(out_itf)
+    make_folder(smt_out, "--smt-out")
     words = ["enumerate", *(["--scenario", scenario] if scenario else [])]
     words += ["--engine", engine] if engine != "symbolic" else []
     words += ["--depth", str(depth)] if depth is not None else []
     words += ["--window", str(window)] if window is not None else []
     words += ["--replay", *_target_words(target, faults)] if replayed else []
     words += ["--complete", str(within)] if within is not None else []
-    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers, within)
+    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers, within, smt_out)
     _print_job(job, as_json, out_itf)
 
 

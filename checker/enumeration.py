@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from checker.coverage import Found
 from checker.progress import OutOfTime
 from checker.question import Question, reported_errors
+from checker.symbolic.watch import Deadline, Watch
 from checker.verdict import Exit, Stop
 from spec.counting import CrashState, crash_states, interleavings, set_hash
 from spec.explore import explore
@@ -99,9 +100,15 @@ def enumerate_reference(question: Question, cube: Enumeration, report: Report, i
 
 
 def enumerate_cube(
-    question: Question, cube: Enumeration, engine: str, report: Report, timeout: float | None = None
+    question: Question,
+    cube: Enumeration,
+    engine: str,
+    report: Report,
+    timeout: float | None = None,
+    watch: Watch | None = None,
 ) -> Enumerated:
-    """Everything of one cube by one engine. Ctrl-C propagates as :class:`Partial`, with what was found."""
+    """Everything of one cube by one engine. Ctrl-C propagates as :class:`Partial`, with what was found. ``watch``: of
+    the questions to z3."""
     found = Enumerated(cube)
     started = time.monotonic()
 
@@ -121,7 +128,7 @@ def enumerate_cube(
             else:
                 from checker.symbolic_search import enumerate_symbolic
 
-                enumerate_symbolic(question, cube, report, found, timeout)
+                enumerate_symbolic(question, cube, report, found, watch or Watch(Deadline(timeout)))
     except OutOfTime:
         found.reason = "timeout"
     except KeyboardInterrupt:
@@ -140,7 +147,7 @@ class Partial(Exception):
         self.found = found
 
 
-def distinct(parts: Iterable[Enumerated]) -> tuple[list[Interleaving], str]:
-    """The distinct interleavings of several cubes, and the hash of the sorted set."""
+def distinct(parts: Iterable[Enumerated], *, hashed: bool = True) -> tuple[list[Interleaving], str]:
+    """The distinct interleavings of several cubes, and the hash of the sorted set, if it is asked for."""
     unique = {interleaving.key: interleaving for part in parts for interleaving in part.interleavings}
-    return list(unique.values()), set_hash(unique)
+    return list(unique.values()), set_hash(unique) if hashed else ""

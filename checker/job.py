@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
@@ -18,11 +19,13 @@ from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distin
 from checker.explicit.back_end import available
 from checker.flaw import Flaw, show_flaw
 from checker.gaps import Filling, open_goals
+from checker.heartbeat import watch_with
 from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread
 from checker.progress import OutOfTime, Progress
 from checker.question import Question, reported_errors
 from checker.replaying import Replays, open_named, replay_runs
+from checker.symbolic.watch import Asked, Watch
 from checker.tracing import Tracer
 from checker.verdict import Exit
 from spec.script import ScriptError, run_scenario
@@ -69,6 +72,7 @@ class MainJob:
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     workers: int = 1
+    asked: list[Asked] = field(default_factory=list)
     within: int | None = None
     wrong_completion: str = ""
 
@@ -134,14 +138,15 @@ def run_enumeration(
     command: str = "model-check",
     workers: int | None = None,
     within: int | None = None,
+    smt_out: Path | None = None,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
-    running out, is remembered, not raised."""
+    running out, is remembered, not raised. ``smt_out``: a folder for the questions to z3."""
     workers = default_workers() if workers is None else workers
     job = MainJob(question, engine, command, workers=workers, within=within)
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
-        _enumerate(job, chosen, deadline)
+        _enumerate(job, chosen, deadline, smt_out)
         if not job.stopped:
             if target is not None:
                 _replay(job, target, deadline)
@@ -163,24 +168,28 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.1, deadline - time.monotonic())
 
 
-def _enumerate(job: MainJob, chosen: tuple[Enumeration, ...], deadline: float | None) -> None:
+def _enumerate(
+    job: MainJob, chosen: tuple[Enumeration, ...], deadline: float | None, smt_out: Path | None
+) -> None:
     engines = {job.first_engine: job.enumerated}
     if job.engine == "both":
         engines[job.second_engine] = job.enumerated_again
     with _timed(job, "enumerate"):
         with Progress("enumerate", unit="crash states and interleavings") as progress:
+            watch = watch_with(progress, _left(deadline), None, smt_out)
+            job.asked = watch.asked
             for engine, into in engines.items():
                 for cube in chosen:
                     if not job.stopped:
-                        into.append(_enumerate_cube(job, cube, engine, deadline, progress))
-        job.interleavings, job.hash = distinct(job.enumerated)
+                        into.append(_enumerate_cube(job, cube, engine, deadline, progress, watch))
+        job.interleavings, job.hash = distinct(job.enumerated, hashed=not job.stopped)  # Ctrl-C does not wait for it
         parts = job.enumerated + job.enumerated_again
         if job.engine == "both" and not job.stopped and all(part.complete for part in parts):
             job.agree = all(a.same_as(b) for a, b in zip(job.enumerated, job.enumerated_again, strict=True))
 
 
 def _enumerate_cube(
-    job: MainJob, cube: Enumeration, engine: str, deadline: float | None, progress: Progress
+    job: MainJob, cube: Enumeration, engine: str, deadline: float | None, progress: Progress, watch: Watch
 ) -> Enumerated:
     before = sum(len(part.crashes) + len(part.interleavings) for part in job.enumerated + job.enumerated_again)
     counts: dict[str, int] = {}
@@ -190,7 +199,7 @@ def _enumerate_cube(
         progress(before + sum(counts.values()), f"from {cube.scenario}")
 
     try:
-        found = enumerate_cube(job.question, cube, engine, count, _left(deadline))
+        found = enumerate_cube(job.question, cube, engine, count, _left(deadline), watch)
     except Partial as partial:
         job.stopped = "interrupted"
         return partial.found

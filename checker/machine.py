@@ -60,7 +60,7 @@ def job_json(job: MainJob) -> str:
                 }
                 for part in job.enumerated
             ],
-            "interleavings": {"distinct": len(job.interleavings), "sha256": job.hash},
+            "interleavings": {"distinct": len(job.interleavings), "sha256": job.hash or None},
             "replays": _replays(job.replays),
             "completion_replays": _replays(job.matrix_replays),
             "matrix": None if job.matrix is None else _matrix(job.matrix),
@@ -72,6 +72,7 @@ def job_json(job: MainJob) -> str:
             },
             "scenarios": {"reached": held.scenarios, "unreached": held.unreached, "never": held.never},
             "flaw": None if job.flaw is None else _flaw(job.flaw),
+            "questions": asked_data(job.asked),
             "seconds": {part: round(seconds, 3) for part, seconds in job.seconds.items()},
             "exit": int(job.code),
             "reproduce": job.command,

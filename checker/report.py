@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checker.flaw import Flaw
+from checker.heartbeat import asked_text
 from checker.job import MainJob
 from checker.matrix_table import print_matrix
 from checker.question import Question
@@ -141,6 +142,8 @@ def print_enumerated(console: Console, job: MainJob) -> None:
         )
     if job.hash:
         console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
+    if job.asked:
+        console.print(f"  {asked_text(job.asked)}", markup=False, highlight=False, soft_wrap=True)
     if job.agree is not None:
         seconds = sum(part.seconds for part in job.enumerated_again)
         text = f"  {job.second_engine} engine: {'the same sets' if job.agree else 'DIFFERENT sets'}; {seconds:.1f} s"

@@ -16,8 +16,9 @@ from checker.symbolic.check import check as search
 from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import SymbolicError
+from checker.symbolic.images import Images
 from checker.symbolic.reach import Reach
-from checker.symbolic.watch import Deadline, Watch
+from checker.symbolic.watch import Watch
 from checker.verdict import Exit, Stop
 from spec.explore import Violation as Violated
 from spec.goals import GoalSequence
@@ -91,17 +92,17 @@ def reach_symbolic(
 
 
 def enumerate_symbolic(
-    question: Question, cube: Enumeration, report: Report, into: Enumerated, timeout: float | None
+    question: Question, cube: Enumeration, report: Report, into: Enumerated, watch: Watch
 ) -> None:
     """By z3. Time running out and Ctrl-C leave what was found in ``into``; the latter is raised again."""
     start, prefix = question.start(cube.scenario)
-    deadline = Deadline(timeout)
+    images = Images(question.system, watch)
     try:
         crashes = crash_states(
             question.system,
             start,
             cube.depth,
-            timeout=timeout,
+            images=images,
             progress=lambda depth, count: report("crash states", count),
         )
         for crash, situations in crashes.found.items():
@@ -113,7 +114,7 @@ def enumerate_symbolic(
                 start,
                 cube.depth,
                 cube.window,
-                timeout=deadline.left(),
+                images=images,
                 progress=lambda depth, count: report("interleavings", count),
             )
             for found in search_:
