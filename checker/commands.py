@@ -365,6 +365,7 @@ def prove(
 
     proving = Proving(**how)
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only, inductive=True)
+    make_folder(proving.smt_out, "--smt-out")
     reproduce = question.command("prove", *proving.words())
     proof = run_prove(question, proving)
     if as_json:

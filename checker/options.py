@@ -244,6 +244,7 @@ prove_options = _all_of(
         type=click.IntRange(min=0),
         help="Where a step breaks the proof: search runs of at most N labels that lead there (default: 6).",
     ),
+    smt_option,
 )
 """How a proof is done."""
 

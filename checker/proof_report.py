@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from checker.heartbeat import asked_data, asked_text
 from checker.machine import as_text
 from checker.proving import Attempt, Proof
 from checker.question import Question
@@ -50,6 +51,8 @@ def print_proof(console: Console, question: Question, proof: Proof, reproduce: s
         )
     for broken in proof.first_broken.values():
         _print_broken(console, question, proof, broken, proof.attempts.get(broken.property))
+    if proof.asked:
+        _say(console, asked_text(proof.asked))
     if proof.code is not Exit.HOLDS:
         _say(console, f"reproduce: {reproduce}")
     _say(console, verdict_of_proof(proof), style(proof.code))
@@ -169,6 +172,7 @@ def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
                 _broken(question, proof, broken, proof.attempts.get(name))
                 for name, broken in proof.first_broken.items()
             ],
+            "questions": asked_data(proof.asked),
             "seconds": round(proof.seconds, 3),
             "exit": int(proof.code),
             "verdict": verdict_of_proof(proof),

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
+from checker.heartbeat import watch_with
 from checker.parallel import default_workers, spread
 from checker.progress import Progress
 from checker.question import Question
@@ -18,7 +20,7 @@ from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.errors import NotEncodable, SymbolicError
 from checker.symbolic.induction import Broken, Obligations, Verdict
 from checker.symbolic.reaching import try_to_reach
-from checker.symbolic.watch import Deadline, Watch
+from checker.symbolic.watch import Asked, Deadline, Watch
 from checker.verdict import Exit, Stop
 from spec.state import Label
 from spec.system import Property
@@ -33,11 +35,12 @@ Piece: TypeAlias = Callable[[Watch], Verdict]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proving:
     """How a proof is done. ``timeout``: seconds for all of it. ``max_steps``: of the search for a broken step's first
-    state. ``workers``: processes."""
+    state. ``workers``: processes. ``smt_out``: a folder for the questions to z3."""
 
     timeout: float | None = None
     max_steps: int | None = None
     workers: int | None = None
+    smt_out: Path | None = None
 
     def words(self) -> list[str]:
         """Those of the command line that make a difference to what is found."""
@@ -64,7 +67,13 @@ class Proof:
     initial: list[Broken]
     verdicts: list[Verdict] = field(default_factory=list)
     attempts: dict[str | None, Attempt] = field(default_factory=dict)
+    asked_to_reach: list[Asked] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def asked(self) -> list[Asked]:
+        """All that z3 was asked."""
+        return [asked for verdict in self.verdicts for asked in verdict.asked] + self.asked_to_reach
 
     @property
     def broken(self) -> list[Broken]:
@@ -117,20 +126,29 @@ def prove(question: Question, how: Proving) -> Proof:
     try:
         with Progress("prove", len(pieces), "labels") as progress:
             workers = how.workers or default_workers()
-            for done, verdict in enumerate(spread(lambda piece: piece(Watch(deadline)), pieces, workers), 1):
+
+            def work(piece: Piece) -> Verdict:
+                watch = watch_with(progress, deadline.left(), None, how.smt_out)
+                verdict = piece(watch)
+                verdict.asked = tuple(watch.asked)
+                return verdict
+
+            for done, verdict in enumerate(spread(work, pieces, workers), 1):
                 proof.verdicts.append(verdict)
                 progress(done)
-        _try_to_reach(proof, how, deadline)
+            _try_to_reach(proof, how, deadline, progress)
     except SymbolicError as error:
         raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     proof.seconds = time.monotonic() - began
     return proof
 
 
-def _try_to_reach(proof: Proof, how: Proving, deadline: Deadline) -> None:
+def _try_to_reach(proof: Proof, how: Proving, deadline: Deadline, progress: Progress) -> None:
     left = deadline.left()
-    watch = Watch(Deadline(REACHING_SECONDS if left is None else min(left, REACHING_SECONDS)))
+    seconds = REACHING_SECONDS if left is None else min(left, REACHING_SECONDS)
     steps = REACHING_STEPS if how.max_steps is None else how.max_steps
+    watch = watch_with(progress, seconds, steps, how.smt_out)
+    proof.asked_to_reach = watch.asked
     of = proof.obligations
     conjuncts = {p.name: p.expr for p in (*of.conjuncts, *of.invariants)}
     for name, broken in proof.first_broken.items():

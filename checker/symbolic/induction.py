@@ -27,7 +27,7 @@ from checker.symbolic.polarity import Witnesses, mentions_messages, refuse_lost,
 from checker.symbolic.solve import Solver
 from checker.symbolic.state import Shape, SymbolicState
 from checker.symbolic.transition import Step, step
-from checker.symbolic.watch import Query, Watch
+from checker.symbolic.watch import Asked, Query, Watch
 from spec.evaluate import Cut, EvaluationError, Evaluator, NotEnabled
 from spec.state import Label, State
 from spec.system import NetworkKind, Property, StorageMode, System
@@ -64,13 +64,15 @@ class Broken:
 
 @dataclass(slots=True)
 class Verdict:
-    """Of one case: what is broken; that no state has such a label (``contradictory``); what z3 did not answer."""
+    """Of one case: what is broken; that no state has such a label (``contradictory``); what z3 did not answer, and what
+    it was asked."""
 
     case: Case | None
     broken: list[Broken]
     contradictory: bool = False
     unknown: str | None = None
     seconds: float = 0.0
+    asked: tuple[Asked, ...] = ()
 
 
 def unbounded(system: System) -> System:
