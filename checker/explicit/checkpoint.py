@@ -20,11 +20,11 @@ import msgspec
 from checker.explicit.errors import CheckpointError
 from checker.explicit.layout import Capacity
 from checker.explicit.records import named
+from checker.explicit.runs import LOG, Run, name_of
 from checker.explicit.store import Counters
-from checker.explicit.visited_disk import Run
 
 FILE = "search.json"
-FORMAT = 2
+FORMAT = 3
 LOCK = "lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """What a file system answers that knows no locks."""
@@ -35,7 +35,6 @@ class WorkerSaved(msgspec.Struct, frozen=True):
 
     count: int
     start: int
-    sorted: int
     counters: Counters
     runs: list[Run]
 
@@ -148,8 +147,8 @@ def load(folder: Path) -> Saved:
     if saved.format != FORMAT:
         raise CheckpointError(f"{path}: of format {saved.format}, this version reads {FORMAT}; search anew")
     for me, worker in enumerate(saved.workers):
-        for name, count in (("states", worker.count), ("parents", worker.count), ("sorted", worker.sorted)):
-            file = folder / f"{name}.{me}"
-            if count and not file.is_file():
-                raise CheckpointError(f"{file}: missing, though {FILE} counts {count:,} records in it; search anew")
+        log = [name_of(me, LOG), f"parents.{me}"] if worker.count else []
+        for name in (*log, *(name_of(me, run.file) for run in worker.runs)):
+            if not (folder / name).is_file():
+                raise CheckpointError(f"{folder / name}: missing, though {FILE} speaks of states in it; search anew")
     return saved

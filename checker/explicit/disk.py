@@ -46,7 +46,8 @@ class Disk:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.logs:
             if fresh:  # of a search that was begun anew: what it left speaks of logs that are overwritten now
-                (self.folder / FILE).unlink(missing_ok=True)
+                for stale in (self.folder / FILE, *self.folder.glob("sorted.*.*")):
+                    stale.unlink(missing_ok=True)
             words = self.levels.code.layout.words
             for me in range(len(self.levels.workers)):
                 self.logs.append(Log(self.folder, me, words, fresh=fresh))
@@ -60,11 +61,15 @@ class Disk:
             if isinstance(worker.visited, InMemory):
                 worker.block[Word.COUNT] = count  # all of them first: what is counted holds if the disk fails meanwhile
         folder = self._open()
-        for i, worker in enumerate(self.levels.workers):
+
+        def move(i: int) -> None:
+            worker = self.levels.workers[i]
             if isinstance(worker.visited, InMemory):
-                worker.write_log(self.logs[i], counts[i])
-                worker.go_to_disk(self.logs[i], folder)
+                worker.write_log(self.logs[i], counts[i], sync=False)
+                worker.go_to_disk(self.logs[i], folder, kept=self.levels.room.checkpoint is not None)
                 worker.visited.begin_level(self.levels.starts[i])
+
+        self.levels.at_once(move)
         self.used = True
 
     def leave_checkpoint(self) -> None:
@@ -74,15 +79,11 @@ class Disk:
             return
         self.doing = Doing.CHECKPOINT
         folder = self._open()
+        levels.at_once(self._flush)
         workers = []
         for i, worker in enumerate(levels.workers):
-            worker.write_log(self.logs[i], worker.count)
-            self.logs[i].sync()
-            runs, sorted_ = [], 0
-            if isinstance(worker.visited, OnDisk):
-                worker.visited.sorted.sync()
-                runs, sorted_ = list(worker.visited.runs), worker.visited.sorted.count
-            workers.append(WorkerSaved(worker.count, levels.starts[i], sorted_, worker.counters(), runs))
+            runs = list(worker.visited.runs.runs) if isinstance(worker.visited, OnDisk) else []
+            workers.append(WorkerSaved(worker.count, levels.starts[i], worker.counters(), runs))
         seconds = self.seconds + time.monotonic() - self.began
         saved = Saved(
             FORMAT,
@@ -99,8 +100,27 @@ class Disk:
             workers,
         )
         save(folder, saved)
+        for worker in levels.workers:
+            if isinstance(worker.visited, OnDisk):
+                worker.visited.runs.remove_unused()
         self.doing = Doing.SPILL
         self.saved = time.monotonic()
+
+    def _flush(self, i: int) -> None:
+        """All that a checkpoint will speak of is on disk. Raises Halted, OSError."""
+        worker, log = self.levels.workers[i], self.logs[i]
+        worker.write_log(log, worker.count, sync=True)
+        log.sync()
+        if isinstance(worker.visited, OnDisk):
+            worker.visited.runs.sync()
+
+    def _recall(self, i: int, saved: Saved, folder: Path) -> None:
+        """Raises CheckpointError, OverBudget, Halted, OSError."""
+        worker = self.levels.workers[i]
+        if saved.on_disk:
+            worker.resume_on_disk(self.logs[i], folder, saved.workers[i].runs)
+        else:
+            worker.read_log(self.logs[i])
 
     def failed(self, error: OSError) -> str:
         """What was being done, and where."""
@@ -130,13 +150,8 @@ class Disk:
         if saved.on_disk and levels.room.memory is None:
             raise CheckpointError(f"{folder}: this search is on disk; say with --memory how much memory it may take")
         try:
-            if saved.on_disk:
-                for i, (worker, kept) in enumerate(zip(levels.workers, saved.workers, strict=True)):
-                    worker.resume_on_disk(self.logs[i], folder, kept.sorted, kept.runs)
-                self.used = True
-            else:
-                for i, worker in enumerate(levels.workers):
-                    worker.read_log(self.logs[i])
+            levels.at_once(lambda i: self._recall(i, saved, folder))
+            self.used = saved.on_disk
         except OverBudget as full:
             levels.refuse_more_memory(full)
             self.take_over([kept.count for kept in saved.workers], [kept.counters for kept in saved.workers])

@@ -24,8 +24,11 @@ class SortedCode:
         self._compare_states()
         self._itemise()
         self._compare_items()
+        self._histogram()
+        self._scatter()
         self._sift()
         self._gather()
+        self._merge()
 
     def _function(self, name: str, result: Any, *arguments: Any) -> Code:
         return Code(ir.Function(self.module, ir.FunctionType(result, arguments), name))
@@ -92,9 +95,46 @@ class SortedCode:
         code.b.ret(code.b.trunc(order, I32))
         code.finish()
 
+    def _buckets(self, code: Code, table: Ssa, shift: Ssa) -> Ssa:
+        return code.bounded(table, lambda: code.shift_left(number(1), code.sub(number(64), shift)))
+
+    def _histogram(self) -> None:
+        """(items, number, shift, sizes): counts the items by the highest bits of their hashes."""
+        code = self._function("histogram", VOID, POINTER, I64, I64, POINTER)
+        items, size, shift, sizes = code.function.args
+        items, sizes = self._items(code, items, size), self._buckets(code, sizes, shift)
+
+        def one(i: Ssa) -> None:
+            bucket = code.b.lshr(code.word(code.at(items, code.mul(i, number(2))), 0), shift)
+            code.put_word(sizes, bucket, code.add(code.word(sizes, bucket), number(1)))
+
+        code.for_range(number(0), code.sub(size, number(1)), one)
+        code.b.ret_void()
+        code.finish()
+
+    def _scatter(self) -> None:
+        """(items, number, shift, places, out, its number): puts the items where the places of their buckets say, which
+        move on."""
+        code = self._function("scatter", VOID, POINTER, I64, I64, POINTER, POINTER, I64)
+        items, size, shift, places, out, room = code.function.args
+        items, out = self._items(code, items, size), self._items(code, out, room)
+        places = self._buckets(code, places, shift)
+
+        def one(i: Ssa) -> None:
+            item = code.at(items, code.mul(i, number(2)))
+            bucket = code.b.lshr(code.word(item, 0), shift)
+            place = code.word(places, bucket)
+            code.copy(code.at(out, code.mul(place, number(2))), item, 2)
+            code.put_word(places, bucket, code.add(place, number(1)))
+
+        code.for_range(number(0), code.sub(size, number(1)), one)
+        code.b.ret_void()
+        code.finish()
+
     def _sift(self) -> None:
-        """(items, number, run, its number): marks the items whose states are in the run. Both are sorted."""
-        code = self._function("sift", VOID, POINTER, I64, POINTER, I64)
+        """(items, number, run, its number): marks the items whose states are in the run. Both are sorted. Returns how
+        many of the items are less than what may follow the run."""
+        code = self._function("sift", I64, POINTER, I64, POINTER, I64)
         items, size, run, length = code.function.args
         items, run = self._items(code, items, size), self._states(code, run, length)
         i, j = code.cell(I64), code.cell(I64)
@@ -122,7 +162,7 @@ class SortedCode:
         code.put(j, code.add(code.get(j, I64), code.select(behind, number(1), number(0))))
         code.b.branch(head)
         code.b.position_at_end(done)
-        code.b.ret_void()
+        code.b.ret(code.get(i, I64))
         code.finish()
 
     def _gather(self) -> None:
@@ -159,3 +199,57 @@ class SortedCode:
         code.for_range(number(0), code.sub(size, number(1)), take)
         code.b.ret(code.get(count, I64))
         code.finish()
+
+    def _merge(self) -> None:
+        """(heads, number, states, room): copies the next states of some runs in their order; how many there are. A head
+        is three words: the address of a run's next state, how many are left of it, and that state's hash."""
+        code = self._function("merge", I64, POINTER, I64, POINTER, I64)
+        heads, runs, out, room = code.function.args
+        heads, out = code.bounded(heads, lambda: code.mul(number(3), runs)), self._states(code, out, room)
+        count, least = code.cell(I64), code.cell(I64)
+        code.put(count, number(0))
+        head, look, take, done = (code.block() for _ in range(4))
+        code.b.branch(head)
+        code.b.position_at_end(head)
+        code.b.cbranch(code.is_less(code.get(count, I64), room), look, done)
+        code.b.position_at_end(look)
+        code.put(least, number(-1))
+        code.for_range(number(0), code.sub(runs, number(1)), lambda i: self._consider(code, heads, i, least))
+        code.b.cbranch(code.is_less(code.get(least, I64), number(0)), done, take)
+        code.b.position_at_end(take)
+        first, at = self._head(code, heads, code.get(least, I64)), code.get(count, I64)
+        state = code.bounded(code.b.inttoptr(code.word(first, 0), POINTER), self.words)
+        code.copy(code.at(out, code.mul(at, number(self.words))), state, self.words)
+        code.put(count, code.add(at, number(1)))
+        following = code.add(code.word(first, 0), number(8 * self.words))
+        left = code.sub(code.word(first, 1), number(1))
+        code.put_word(first, 0, following)
+        code.put_word(first, 1, left)
+
+        def look_ahead() -> None:
+            code.put_word(first, 2, self._call(code, "hash", code.b.inttoptr(following, POINTER)))
+
+        code.if_(code.is_less(number(0), left), look_ahead)
+        code.b.branch(head)
+        code.b.position_at_end(done)
+        code.b.ret(code.get(count, I64))
+        code.finish()
+
+    def _head(self, code: Code, heads: Ssa, i: Ssa) -> Ssa:
+        return code.at(heads, code.mul(i, number(3)))
+
+    def _consider(self, code: Code, heads: Ssa, i: Ssa, least: Ssa) -> None:
+        """Makes a head the least one, if it is less than that or there is none yet."""
+        this = self._head(code, heads, i)
+
+        def compare() -> None:
+            other = self._head(code, heads, code.get(least, I64))
+            states = [code.b.inttoptr(code.word(one, 0), POINTER) for one in (this, other)]
+            order = self._order(code, code.word(this, 2), states[0], code.word(other, 2), states[1])
+            code.if_(code.is_less(order, number(0)), lambda: code.put(least, i))
+
+        def left() -> None:
+            none = code.is_less(code.get(least, I64), number(0))
+            code.if_(none, lambda: code.put(least, i), compare)
+
+        code.if_(code.is_less(number(0), code.word(this, 1)), left)

@@ -119,8 +119,8 @@ class VisitedCode:
         return code.is_equal(difference, number(0))
 
     def emit_rehash(self) -> None:
-        """(worker, old table, its size): fills an empty table from an old one. No state is looked at: an entry's tag
-        says where it belongs, and neighbours stay neighbours."""
+        """(worker, part of an old table, its size): puts these entries into a new table, which has none of them. No
+        state is looked at: an entry's tag says where it belongs, and neighbours stay neighbours."""
         code = new_function(self.module, "rehash", ir.VoidType(), POINTER, POINTER, I64, exported=True)
         worker, old, size = code.function.args
         worker, old = code.bounded(worker, len(Word)), code.bounded(old, lambda: size)
@@ -135,15 +135,16 @@ class VisitedCode:
         code.finish()
 
     def emit_recall(self) -> None:
-        """(worker): fills an empty table from the store."""
-        code = new_function(self.module, "recall", ir.VoidType(), POINTER, exported=True)
+        """(worker, first, end): puts these states of the store into the table, which has none of them."""
+        code = new_function(self.module, "recall", ir.VoidType(), POINTER, I64, I64, exported=True)
         worker = self.worker.given(code)
+        first, end = code.function.args[1:]
 
         def put(i: Ssa) -> None:
             tag = code.b.lshr(code.call("hash", self.worker.state(code, worker, i, Word.STATES)), number(32))
             self._put_entry(code, worker, code.either(code.shift_left(tag, number(32)), code.add(i, number(1))))
 
-        code.for_range(number(0), code.sub(code.word(worker, Word.COUNT), number(1)), put)
+        code.for_range(first, code.sub(end, number(1)), put)
         code.b.ret_void()
         code.finish()
 

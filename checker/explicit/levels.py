@@ -11,6 +11,7 @@ from checker.explicit.compile import Compiled
 from checker.explicit.context import CAPACITIES, COUNTERS
 from checker.explicit.disk import Disk
 from checker.explicit.errors import Disagreement, DoesNotFit
+from checker.explicit.halt import Halt
 from checker.explicit.search import UNLIMITED, Clock, Explored, Now, Room
 from checker.explicit.steps import Steps
 from checker.explicit.store import Worker
@@ -44,12 +45,12 @@ class Levels:
     ) -> None:
         self.code, self.evaluator, self.clock, self.room = code, evaluator, clock, room
         self.system, self.first = evaluator.system, first
-        self.stop = False
+        self.halt = Halt()
         # No more than the machine has to spare, whatever was said: to run out of memory is to be killed.
         self.budget = spare() if room.memory is None else min(room.memory, spare())
         self.found = Explored(workers=workers, budget=self.budget)
         share = self.budget // workers
-        self.workers = [memory.enter_context(Worker(code, i, workers, share)) for i in range(workers)]
+        self.workers = [memory.enter_context(Worker(code, i, workers, share, self.halt)) for i in range(workers)]
         self.disk = Disk(self, memory)
         # Also for one worker: no signal may interrupt the code that moves a store to where there is more room. The pool
         # is left before the workers' memory is freed, wherever an interrupt came: a thread may still be at work.
@@ -100,7 +101,7 @@ class Levels:
             worker.block[Word.CURSOR], worker.block[Word.END] = start, worker.count
             worker.block[Word.GOALS] = self.goals
         self._heed()
-        self._all(self._check)
+        self.at_once(self._check)
         for i, worker in enumerate(self.workers):
             reached = {**worker.reached, **reached}
             worker.reached.clear()
@@ -150,7 +151,7 @@ class Levels:
                 case _:
                     worker.event = 0
                     return
-            if self.stop:
+            if self.halt.asked:
                 return
 
     def expand(self) -> bool:
@@ -197,10 +198,10 @@ class Levels:
         self._heed()
         self.expanding = True
         while any(worker.running for worker in self.workers):
-            self._all(self._expand)
+            self.at_once(self._expand)
             if len(self.workers) > 1:
-                self._all(self._absorb)
-        self._all(self._settle)
+                self.at_once(self._absorb)
+        self.at_once(self._settle)
 
     def _settle(self, i: int) -> None:
         self.workers[i].visited.settle()
@@ -213,7 +214,7 @@ class Levels:
                 case Returned.DONE:
                     worker.running = False
                 case Returned.QUANTUM:
-                    if self.stop:
+                    if self.halt.asked:
                         return
                 case Returned.NEEDS_ROOM:
                     worker.make_room(batch_room(self.code.most))
@@ -235,7 +236,7 @@ class Levels:
 
     # ----------------------------------------------------------------------------------------- threads
 
-    def _all(self, work: Callable[[int], None]) -> None:
+    def at_once(self, work: Callable[[int], None]) -> None:
         """The work of every worker, at the same time if there are several, while this thread looks at the clock."""
         running: set[Future[None]] = set()
         try:
@@ -258,7 +259,7 @@ class Levels:
 
     def _halt(self) -> None:
         """The threads end within a quantum."""
-        self.stop = True
+        self.halt.asked = True
 
     # ------------------------------------------------------------------------------------- what was found
 

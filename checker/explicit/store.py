@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checker.explicit.compile import Compiled
-from checker.explicit.errors import CheckpointError, TooLittleMemory
-from checker.explicit.records import Records
+from checker.explicit.errors import TooLittleMemory
+from checker.explicit.halt import Halt
+from checker.explicit.runs import Run, Runs
 from checker.explicit.visited import Fingerprints, InMemory, Visited
-from checker.explicit.visited_disk import Log, OnDisk, Run, least_budget
+from checker.explicit.visited_disk import Log, OnDisk, least_budget
 from checker.explicit.worker import NO_PARENT, Word, batch_room
 
 BOX_BYTES = 1 << 22
 """About how much one worker sends another between two rounds."""
+WRITTEN = 1 << 26
+"""Bytes of states that are written or read at a time."""
 PADDING = 32  # words
 
 
@@ -47,7 +50,7 @@ def _apart(words: int) -> Array[c_int64]:
 class Worker:
     """One owner of states. Use it as a context manager: it frees what it holds."""
 
-    def __init__(self, compiled: Compiled, me: int, workers: int, budget: int) -> None:
+    def __init__(self, compiled: Compiled, me: int, workers: int, budget: int, halt: Halt) -> None:
         """``budget``: bytes of memory for all that it holds. Raises TooLittleMemory."""
         self.compiled, self.words = compiled, compiled.layout.words
         self.block = _apart(len(Word))
@@ -84,7 +87,7 @@ class Worker:
         block[Word.DEADLOCK] = -1
         block[Word.FEWEST] = compiled.most
         block[Word.ME], block[Word.WORKERS] = me, workers
-        self.budget = budget - self.apart  # for states
+        self.budget, self.halt = budget - self.apart, halt  # for states
         if self.budget < least_budget(compiled, self.box_room):
             least = workers * (self.apart + least_budget(compiled, self.box_room)) // 2**20 + 1
             raise TooLittleMemory(
@@ -92,7 +95,7 @@ class Worker:
                 "(--memory, or what this machine can spare)"
             )
         kind = Fingerprints if compiled.fingerprints else InMemory
-        self.visited: Visited = kind(compiled, self.block, self.address, self.budget)
+        self.visited: Visited = kind(compiled, self.block, self.address, self.budget, halt)
         self.make_room(max(1024, 2 * records))
 
     def __enter__(self) -> Worker:
@@ -145,45 +148,52 @@ class Worker:
         for box in range(self.block[Word.WORKERS]):
             self.boxes[2 * box + 1] = 0
 
-    def write_log(self, log: Log, count: int) -> None:
-        """Appends to the log what of the first ``count`` states it does not have."""
+    def write_log(self, log: Log, count: int, *, sync: bool) -> None:
+        """Appends to the log what of the first ``count`` states it does not have. ``sync``: and sees that the disk has
+        it, bit by bit, so that nobody waits long for that. Raises Halted, OSError."""
         if isinstance(self.visited, InMemory):
-            known = log.states.count
-            log.states.append(self.visited.states.address + known * 8 * self.words, count - known)
-            log.parents.append(self.visited.parents.address + known * 4, count - known)
+            stride, piece = 8 * self.words, max(1, WRITTEN // (8 * self.words))
+            for at in range(log.states.count, count, piece):
+                self.halt.look()
+                more = min(piece, count - at)
+                log.states.append(self.visited.states.address + at * stride, more)
+                log.parents.append(self.visited.parents.address + at * 4, more)
+                if sync:
+                    log.sync()
 
-    def go_to_disk(self, log: Log, folder: Path) -> None:
-        """What is in the log becomes the visited set; memory is used for what will be found next."""
+    def go_to_disk(self, log: Log, folder: Path, *, kept: bool) -> None:
+        """What is in the log becomes the visited set; memory is used for what will be found next. ``kept``: there may
+        be a checkpoint. Raises Halted, OSError."""
         self.visited.close()
-        sorted_ = Records(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=True)
-        disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
+        disk = self._on_disk(log, folder, kept)
         self.visited = disk
         disk.sort_log()
 
+    def resume_on_disk(self, log: Log, folder: Path, runs: list[Run]) -> None:
+        """Raises CheckpointError, OSError."""
+        self.visited.close()
+        disk = self._on_disk(log, folder, kept=True)
+        self.visited = disk
+        disk.runs.resume(runs)
+
+    def _on_disk(self, log: Log, folder: Path, kept: bool) -> OnDisk:
+        runs = Runs(self.compiled, log.states, folder, self.block[Word.ME], self.halt, kept=kept)
+        return OnDisk(self.compiled, self.block, self.address, self.budget, log, runs, self.halt)
+
     def read_log(self, log: Log) -> None:
-        """Takes the states of a log into memory. Raises OverBudget."""
-        memory, count = self.visited, log.states.count
+        """Takes the states of a log into memory. Raises OverBudget, Halted."""
+        memory, count, stride = self.visited, log.states.count, 8 * self.words
         assert isinstance(memory, InMemory)
         memory.make_room(max(1024, 2 * batch_room(self.compiled.most)) + count)
-        if count:
-            with log.states.mapped() as states, log.parents.mapped() as parents:
-                ctypes.memmove(memory.states.address, states, count * 8 * self.words)
-                ctypes.memmove(memory.parents.address, parents, count * 4)
+        piece = max(1, WRITTEN // stride)
+        with log.states.mapped() as states, log.parents.mapped() as parents:
+            for at in range(0, count, piece):
+                self.halt.look()
+                more = min(piece, count - at)
+                ctypes.memmove(memory.states.address + at * stride, states + at * stride, more * stride)
+                ctypes.memmove(memory.parents.address + at * 4, parents + at * 4, more * 4)
+                self.compiled.recall(self.address, at, at + more)
         self.block[Word.COUNT] = count
-        self.compiled.recall(self.address)
-
-    def resume_on_disk(self, log: Log, folder: Path, sorted_states: int, runs: list[Run]) -> None:
-        """``sorted_states``: how many of their file count. Raises CheckpointError."""
-        sorted_ = Records(folder / f"sorted.{self.block[Word.ME]}", 8 * self.words, fresh=False)
-        whole = sorted_.count >= sorted_states
-        if not whole or any(run.last > (log.states.count if run.of_log else sorted_states) for run in runs):
-            sorted_.close()
-            raise CheckpointError(f"{sorted_.path}: shorter than the checkpoint says; search anew")
-        sorted_.truncate(sorted_states)
-        self.visited.close()
-        disk = OnDisk(self.compiled, self.block, self.address, self.budget, log, sorted_)
-        disk.runs.extend(runs)
-        self.visited = disk
 
     def absorb(self, other: Worker) -> None:
         """Stores what another worker found for this one."""

@@ -10,6 +10,7 @@ from ctypes import Array, c_int64, c_uint32
 from typing import Protocol
 
 from checker.explicit.compile import Compiled
+from checker.explicit.halt import Halt
 from checker.explicit.memory import Block
 from checker.explicit.worker import NO_PARENT, Word
 
@@ -17,6 +18,8 @@ LOAD = 0.7
 """How full the hash table may be."""
 MOST_STATES = NO_PARENT - 1
 LEAST_SLOTS = 1024
+REHASHED = 1 << 18
+"""Slots that move to a larger table at a time."""
 
 
 class OverBudget(Exception):
@@ -44,7 +47,7 @@ class Visited(Protocol):
         """The states from ``start`` on are the level that will be expanded."""
 
     def settle(self) -> None:
-        """All that was found is compared and counted."""
+        """All that was found is compared and counted. Raises Halted, TooManyStates, OSError."""
 
     def state(self, index: int) -> tuple[int, ...] | None:
         """The words of a state; None if only its fingerprint is left."""
@@ -57,8 +60,8 @@ class Visited(Protocol):
 class Table:
     """The hash table of a worker: it doubles, and never looks at a state for it."""
 
-    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int) -> None:
-        self.compiled, self.block, self.address = compiled, block, address
+    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, halt: Halt) -> None:
+        self.compiled, self.block, self.address, self.halt = compiled, block, address, halt
         self._memory: Block | None = None
 
     @property
@@ -66,15 +69,19 @@ class Table:
         return 0 if self._memory is None else 8 * (self.block[Word.MASK] + 1)
 
     def resize(self, size: int) -> None:
-        """``size``: a power of two."""
+        """``size``: a power of two. Raises Halted."""
         if self._memory is not None and size == self.block[Word.MASK] + 1:
             return
         old, slots = self._memory, self.block[Word.MASK] + 1
         self._memory = Block(8 * size)
         self.block[Word.TABLE], self.block[Word.MASK] = self._memory.address, size - 1
         if old is not None:
-            self.compiled.rehash(self.address, old.address, slots)
-            old.close()
+            try:
+                for at in range(0, slots, REHASHED):
+                    self.halt.look()
+                    self.compiled.rehash(self.address, old.address + 8 * at, min(REHASHED, slots - at))
+            finally:
+                old.close()
 
     def close(self) -> None:
         if self._memory is not None:
@@ -92,14 +99,16 @@ def slots_for(states: int) -> int:
 class InMemory:
     """All states, whole. ``budget``: bytes, of which it takes no more."""
 
-    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int) -> None:
+    def __init__(
+        self, compiled: Compiled, block: Array[c_int64], address: int, budget: int, halt: Halt
+    ) -> None:
         self.block, self.words = block, compiled.layout.words
         self.compiled, self.address = compiled, address
         self.budget = budget
         self._record = 8 * self.words + 4
         most = budget // self._record  # with so much address space nothing has to be moved to where there is more
         self.states, self.parents = Block(most * 8 * self.words), Block(most * 4)
-        self.table = Table(compiled, block, address)
+        self.table = Table(compiled, block, address, halt)
 
     @property
     def count(self) -> int:
@@ -148,12 +157,14 @@ class InMemory:
 class Fingerprints:
     """A hash of 64 bits for each state, and whole states of two levels: what is left can be wrong, rarely."""
 
-    def __init__(self, compiled: Compiled, block: Array[c_int64], address: int, budget: int) -> None:
+    def __init__(
+        self, compiled: Compiled, block: Array[c_int64], address: int, budget: int, halt: Halt
+    ) -> None:
         self.block, self.words, self.budget = block, compiled.layout.words, budget
         most = budget // 12  # as above
         self.hashes, self.parents = Block(most * 8), Block(most * 4)
         self.level, self.following = Block(budget), Block(budget)
-        self.table = Table(compiled, block, address)
+        self.table = Table(compiled, block, address, halt)
         self.start = self.end = 0  # of the level that is being expanded
 
     @property

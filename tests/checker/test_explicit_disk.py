@@ -10,23 +10,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes import addressof, c_int64, c_uint64
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit import available, disk, levels, store, visited, visited_disk
+from checker.explicit import available, disk, levels, runs, sorted_items, store, visited, visited_disk
 from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.checkpoint import FILE, Saved, alone_in, load, save
-from checker.explicit.compile import compiled
+from checker.explicit.compile import CHECKED_VARIABLE, compiled
 from checker.explicit.errors import CheckpointError, TooLittleMemory
+from checker.explicit.halt import Halt
 from checker.explicit.layout import Capacity
 from checker.explicit.records import Records
-from checker.explicit.search import Explored, Room, Stopped, explore
+from checker.explicit.search import Explored, Now, Room, Stopped, explore
 from spec.load import load_system, shipped
 from spec.state import Label
 from spec.system import System
@@ -103,7 +106,7 @@ def test_search_that_was_given_no_memory_takes_what_there_is_to_spare(
 def test_boxes_count_as_memory() -> None:
     """Each of 64 workers has one for every other: 4 MiB each would be 16 GiB."""
     code, budget = compiled(system()), 1 << 28
-    workers = [store.Worker(code, i, 64, budget // 64) for i in range(2)]
+    workers = [store.Worker(code, i, 64, budget // 64, Halt()) for i in range(2)]
     for worker in workers:
         with worker:
             assert worker.apart + worker.budget == budget // 64
@@ -141,6 +144,126 @@ def test_search_on_disk_that_forgets_what_it_compared_with_miscounts(monkeypatch
     expected = undisturbed(2)
     found = explore(system(2), max_steps=30, room=Room(memory=5 << 20))
     assert found.levels != expected.levels[: len(found.levels)]
+
+
+@pytest.mark.parametrize("bucket", [1, 100, 1 << 15])
+def test_items_are_sorted_by_hash_in_buckets_or_at_once(bucket: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorted_items, "BUCKET", bucket)
+    monkeypatch.setattr(sorted_items, "_PIECE", 700)
+    code, size = compiled(system()), 5000
+    states = (c_int64 * (size * code.layout.words))()
+    states[:: code.layout.words] = range(size)
+    items = sorted_items.SortedItems(code, size, Halt())
+    items.sort(addressof(states), size)
+    found = (c_uint64 * (2 * size)).from_address(items.address)
+    addresses = range(addressof(states), addressof(states) + 8 * len(states), 8 * code.layout.words)
+    hashes = {address: code.hash_of(address) % 2**64 for address in addresses}
+    assert list(zip(found[1::2], found[::2], strict=True)) == sorted(hashes.items(), key=lambda item: item[1])
+    items.close()
+
+
+def test_search_on_disk_is_clean_in_the_debug_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where items are sorted in buckets and runs are merged."""
+    expected = undisturbed()
+    monkeypatch.setattr(sorted_items, "BUCKET", 16)
+    monkeypatch.setattr(runs, "MOST_RUNS", 2)
+    monkeypatch.setattr(runs, "MERGED", 2)
+    make_room = visited.InMemory.make_room
+
+    def little(self: visited.InMemory, more: int) -> None:
+        if self.count > 100:
+            raise visited.OverBudget
+        make_room(self, more)
+
+    monkeypatch.setattr(visited.InMemory, "make_room", little)
+    monkeypatch.setenv(CHECKED_VARIABLE, "1")
+    found = explore(system(), max_steps=16, cache=tmp_path, room=Room(memory=4 << 20))
+    assert found.on_disk
+    assert found.levels == expected.levels[:17]
+
+
+@pytest.mark.parametrize("part", ["SortedItems.sort", "Runs.sift", "Runs.merge_if_many", "Worker.write_log"])
+def test_time_that_is_up_ends_each_part_of_a_search_on_disk(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece of it takes long, and the whole of it would take minutes."""
+    for module, name, size in (
+        (sorted_items, "BUCKET", 16),
+        (runs, "_SIFTED", 16),
+        (runs, "MOST_RUNS", 3),
+        (runs, "MERGED", 3),
+        (visited_disk, "PIECE", 16),
+        (store, "WRITTEN", 1 << 12),
+    ):
+        monkeypatch.setattr(module, name, size)
+    owners: dict[str, type] = {"SortedItems": sorted_items.SortedItems, "Runs": runs.Runs, "Worker": store.Worker}
+    owner, name = owners[part.split(".")[0]], part.split(".")[1]
+    whole, began = getattr(owner, name), list[float]()
+
+    def slow(self: Any, *arguments: Any, **named: Any) -> None:
+        look = self.halt.look
+
+        def slowly() -> None:
+            began.append(time.monotonic())
+            time.sleep(0.05)
+            look()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(self.halt, "look", slowly)
+            whole(self, *arguments, **named)
+
+    monkeypatch.setattr(owner, name, slow)
+    calls: list[Now] = []
+    found = explore(system(2), timeout=3, progress=calls.append, room=Room(memory=4 << 20))
+    assert found.stopped is Stopped.TIME
+    assert time.monotonic() - began[0] < 10
+    assert calls
+    assert sum(found.levels) <= found.distinct
+    assert found.queue >= 0
+    assert found.levels == undisturbed(2).levels[: len(found.levels)]
+
+
+def test_runs_are_merged_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MOST_RUNS", 4)
+    monkeypatch.setattr(runs, "MERGED", 3)
+    left: list[tuple[int, set[str]]] = []
+    settle = visited_disk.OnDisk.settle
+
+    def noted(self: visited_disk.OnDisk) -> None:
+        settle(self)
+        left.append((len(self.runs.runs), {path.name for path in self.runs.folder.glob("sorted.*")}))
+        assert sum(run.length for run in self.runs.runs) == self.count
+
+    monkeypatch.setattr(visited_disk.OnDisk, "settle", noted)
+    found = explore(system(2), max_steps=30, room=Room(memory=5 << 20))
+    assert found.levels == undisturbed(2).levels[:31]
+    assert len(left) > 10
+    assert max(count for count, _ in left) == 4
+    assert max(len(files) for _, files in left) <= 4  # those that no run is in are gone
+    assert len(set.union(*(files for _, files in left))) > 4
+
+
+def test_files_that_a_checkpoint_speaks_of_outlive_their_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One checkpoint is left on disk; the search is ended when no run is in a file any more that it speaks of."""
+    monkeypatch.setattr(runs, "MOST_RUNS", 6)
+    monkeypatch.setattr(runs, "MERGED", 5)
+    leave, spoken_of = disk.Disk.leave_checkpoint, set[int]()
+
+    def leave_one(self: disk.Disk) -> None:
+        on_disk = self.levels.workers[0].visited
+        files = {run.file for run in on_disk.runs.runs} if isinstance(on_disk, visited_disk.OnDisk) else set()
+        if not spoken_of:
+            leave(self)
+            spoken_of.update(files - {runs.LOG})
+        elif spoken_of.isdisjoint(files):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.Disk, "leave_checkpoint", leave_one)
+        room = Room(memory=4 << 20, checkpoint=tmp_path, interval=0)
+        assert explore(system(2), room=room).stopped is Stopped.INTERRUPTED
+    (tmp_path / "sorted.0.999").touch()  # of a merge that was cut short
+    found = explore(system(2), max_steps=32, room=Room(memory=4 << 20, recover=tmp_path))
+    assert found.levels == undisturbed(2).levels[:33]
+    assert not (tmp_path / "sorted.0.999").exists()
 
 
 @pytest.mark.parametrize("memory", [None, 2 << 20])
@@ -374,9 +497,9 @@ def test_sorted_file_that_is_cut_is_refused(tmp_path: Path) -> None:
     """It is read as memory: what is missing would kill the process."""
     room = Room(memory=2 << 20, checkpoint=tmp_path, interval=0)
     assert explore(system(2), max_steps=22, room=room).on_disk
-    with open(tmp_path / "sorted.0", "r+b") as file:
+    with open(tmp_path / "sorted.0.1", "r+b") as file:
         file.truncate(4096)
-    with pytest.raises(CheckpointError, match=r"sorted\.0: shorter"):
+    with pytest.raises(CheckpointError, match=r"sorted\.0\.1: shorter"):
         explore(system(2), room=Room(memory=2 << 20, recover=tmp_path))
 
 

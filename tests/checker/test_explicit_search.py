@@ -17,6 +17,7 @@ from checker.explicit.back_end import BackEnd
 from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import compiled
 from checker.explicit.errors import Disagreement
+from checker.explicit.halt import Halt
 from checker.explicit.levels import Levels
 from checker.explicit.search import Capacity, Explored, Now, Stopped, explore
 from checker.explicit.store import Worker
@@ -134,7 +135,7 @@ def test_states_of_one_hash_are_kept_apart_and_each_once(hash_: int) -> None:
     records = (c_int64 * (2 * len(states) * (words + 2)))()
     for place, state in enumerate(states + states):
         records[place * (words + 2) : (place + 1) * (words + 2)] = [hash_, place, *state]
-    with Worker(code, 0, 1, 1 << 24) as worker:
+    with Worker(code, 0, 1, 1 << 24, Halt()) as worker:
         code.absorb(worker.address, addressof(records), 2 * len(states))
         assert [worker.state(i) for i in range(worker.count)] == states
         assert [worker.parent(i) for i in range(worker.count)] == list(range(len(states)))
