@@ -125,6 +125,12 @@ def reach(grain: str, **options: Any) -> None:
     help="Where no schedule shows an outcome: is there a completion of at most N labels, whatever they are?",
 )
 @click.option("--replay/--no-replay", "replayed", default=False, help="Replay each interleaving on the target.")
+@click.option(
+    "--reduce",
+    type=click.Choice(["commuting", "symmetry", "both"]),
+    help="Replay one interleaving of each class only: of those that differ in the order of independent labels, or in "
+    "the names of a symmetric set's elements.",
+)
 @click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
 def enumerate_(grain: str, **options: Any) -> None:
     """Enumerate crash states and crash interleavings; print the crash-window matrix."""

@@ -23,6 +23,7 @@ from checker.mutants import Tried, kill
 from checker.mutants_table import markdown, print_kills
 from checker.options import MUTANT_SECONDS
 from checker.question import Question, ask
+from checker.reduction import UpTo
 from checker.replaying import Replays, make_folder, open_named, save
 from checker.search_report import print_checked, verdict_of_check
 from checker.searching import Search
@@ -183,10 +184,13 @@ def enumerate_(
     workers: int | None,
     within: int | None,
     smt_out: Path | None,
+    reduce: str | None,
 ) -> None:
     """``model-check enumerate``."""
     if smt_out is not None and engine not in ("symbolic", "both"):
         raise Stop(Exit.USAGE, f"--smt-out needs --engine symbolic or both; found: --engine {engine}")
+    if reduce is not None and not replayed:
+        raise Stop(Exit.USAGE, "--reduce says which interleavings are replayed: it needs --replay")
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     chosen = cubes(question, scenario, depth, window)
     opened = open_named(target, frozenset(faults)) if replayed else None
@@ -198,7 +202,9 @@ def enumerate_(
     words += ["--window", str(window)] if window is not None else []
     words += ["--replay", *_target_words(target, faults)] if replayed else []
     words += ["--complete", str(within)] if within is not None else []
-    job = run_enumeration(question, engine, chosen, opened, timeout, question.command(*words), workers, within, smt_out)
+    words += ["--reduce", reduce] if reduce is not None else []
+    up_to, command = None if reduce is None else UpTo(reduce), question.command(*words)
+    job = run_enumeration(question, engine, chosen, opened, timeout, command, workers, within, up_to, smt_out)
     _print_job(job, as_json, out_itf)
 
 

@@ -24,6 +24,7 @@ from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread
 from checker.progress import OutOfTime, Progress
 from checker.question import Question, reported_errors
+from checker.reduction import Counts, Reduction, UpTo
 from checker.replaying import Replays, open_named, replay_runs
 from checker.symbolic.watch import Asked, Watch
 from checker.tracing import Tracer
@@ -52,8 +53,9 @@ class MainJob:
     """Everything that the report prints. ``command`` does the job again. ``stopped``: why it ended early.
 
     ``enumerated_again``: by a second engine, where both are asked; ``agree``: whether its sets are the same.
-    ``within``: how long the completions are that a search looks for where no schedule shows an outcome (None: there is
-    no search); ``wrong_completion``: why an engine's answer was not taken.
+    ``counts``: how many were found, and how many classes of them; ``reduce``: one interleaving of each class is
+    replayed, not all. ``within``: how long the completions are that a search looks for where no schedule shows an
+    outcome (None: there is no search); ``wrong_completion``: why an engine's answer was not taken.
     """
 
     question: Question
@@ -64,6 +66,8 @@ class MainJob:
     agree: bool | None = None
     interleavings: list[Interleaving] = field(default_factory=list)
     hash: str = ""
+    counts: Counts | None = None
+    reduce: UpTo | None = None
     replays: Replays = field(default_factory=Replays)
     matrix: Matrix | None = None
     matrix_replays: Replays = field(default_factory=Replays)
@@ -138,12 +142,13 @@ def run_enumeration(
     command: str = "model-check",
     workers: int | None = None,
     within: int | None = None,
+    reduce: UpTo | None = None,
     smt_out: Path | None = None,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
     running out, is remembered, not raised. ``smt_out``: a folder for the questions to z3."""
     workers = default_workers() if workers is None else workers
-    job = MainJob(question, engine, command, workers=workers, within=within)
+    job = MainJob(question, engine, command, workers=workers, within=within, reduce=reduce)
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
         _enumerate(job, chosen, deadline, smt_out)
@@ -183,6 +188,9 @@ def _enumerate(
                     if not job.stopped:
                         into.append(_enumerate_cube(job, cube, engine, deadline, progress, watch))
         job.interleavings, job.hash = distinct(job.enumerated, hashed=not job.stopped)  # Ctrl-C does not wait for it
+        if not job.stopped:
+            crashes = (crash for part in job.enumerated for crash in part.crash_keys)
+            job.counts = Reduction(job.question.system).counts(job.interleavings, crashes)
         parts = job.enumerated + job.enumerated_again
         if job.engine == "both" and not job.stopped and all(part.complete for part in parts):
             job.agree = all(a.same_as(b) for a, b in zip(job.enumerated, job.enumerated_again, strict=True))
@@ -209,7 +217,10 @@ def _enumerate_cube(
 
 
 def _replay(job: MainJob, target: Target, deadline: float | None) -> None:
-    _replay_runs(job, [i.until + i.labels for i in job.interleavings], target, job.replays, "replay", deadline)
+    chosen = job.interleavings
+    if job.reduce is not None:
+        chosen = Reduction(job.question.system).representatives(chosen, job.reduce)
+    _replay_runs(job, [i.until + i.labels for i in chosen], target, job.replays, "replay", deadline)
 
 
 def _replay_runs(

@@ -15,6 +15,7 @@ from checker.heartbeat import asked_data
 from checker.job import MainJob
 from checker.mutants import Kills
 from checker.question import Question
+from checker.reduction import Counts
 from checker.replaying import Replays
 from checker.report import bounds_of
 from checker.verdict import Exit
@@ -61,6 +62,7 @@ def job_json(job: MainJob) -> str:
                 for part in job.enumerated
             ],
             "interleavings": {"distinct": len(job.interleavings), "sha256": job.hash or None},
+            "coverage": None if job.counts is None else _coverage(job, job.counts),
             "replays": _replays(job.replays),
             "completion_replays": _replays(job.matrix_replays),
             "matrix": None if job.matrix is None else _matrix(job.matrix),
@@ -78,6 +80,25 @@ def job_json(job: MainJob) -> str:
             "reproduce": job.command,
         }
     )
+
+
+def _coverage(job: MainJob, counts: Counts) -> dict[str, Any]:
+    seconds = sum(part.seconds for part in job.enumerated)
+    return {
+        "crash_states": counts.crash_states,
+        "crash_states_up_to_symmetry": counts.crash_orbits,
+        "interleavings": counts.interleavings,
+        "interleavings_up_to": {up_to.value: number for up_to, number in counts.classes.items()},
+        "symmetry": {
+            "sets": [sort.name for sort in counts.symmetry.sets],
+            "permutations": counts.symmetry.permutations,
+            "refused": counts.symmetry.refused,
+        },
+        "prefixes": len(job.enumerated),
+        "prefixes_complete": sum(part.complete for part in job.enumerated),
+        "interleavings_per_second": round(counts.interleavings / seconds, 1) if seconds > 0 else None,
+        "reduced_to": None if job.reduce is None else job.reduce.value,
+    }
 
 
 def replay_json(replays: Replays, reproduce: str) -> str:

@@ -11,8 +11,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.text import Text
 
+from checker.enumeration_report import print_enumerated
 from checker.flaw import Flaw
-from checker.heartbeat import asked_text
 from checker.job import MainJob
 from checker.matrix_table import print_matrix
 from checker.question import Question
@@ -126,28 +126,6 @@ def print_job(console: Console, job: MainJob) -> None:
     parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in job.seconds.items())
     console.print(f"time: {parts}", highlight=False)
     console.print(Text(verdict_of_job(job), style=style(job.code)), soft_wrap=True)
-
-
-def print_enumerated(console: Console, job: MainJob) -> None:
-    console.print(f"enumerated by the {job.first_engine} engine:", highlight=False)
-    for part in job.enumerated:
-        cube = part.cube
-        state = "complete" if part.complete else f"INCOMPLETE: {part.reason}"
-        console.print(
-            f"  from {cube.scenario}: {part.crash_states:,} crash states (depth {cube.depth}), "
-            f"{len(part.interleavings):,} interleavings (depth {cube.depth}, window {cube.window}); "
-            f"{state}; {part.seconds:.1f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
-    if job.hash:
-        console.print(f"  distinct interleavings: {len(job.interleavings):,}, SHA-256 {job.hash}", highlight=False)
-    if job.asked:
-        console.print(f"  {asked_text(job.asked)}", markup=False, highlight=False, soft_wrap=True)
-    if job.agree is not None:
-        seconds = sum(part.seconds for part in job.enumerated_again)
-        text = f"  {job.second_engine} engine: {'the same sets' if job.agree else 'DIFFERENT sets'}; {seconds:.1f} s"
-        console.print(Text(text, style="" if job.agree else "bold red"))
 
 
 def print_replays(console: Console, what: str, replays: Replays, command: str | None = None) -> None:

@@ -65,6 +65,12 @@ class CanonicalStates:
         alike = [self._permuted(state, names) for names in self._sorting(state)]
         return alike[0] if len(alike) == 1 else min(alike, key=self._text)
 
+    def least(self, state: State) -> tuple[State, list[tuple[str, ...]]]:
+        """The canonical state, and every permutation that makes it of this one: what becomes of each element."""
+        alike = [(self._permuted(state, names), names) for names in self._sorting(state)]
+        found = self.of(state)
+        return found, [names for other, names in alike if other == found]
+
     # -------------------------------------------------------------------------------------------- keys
 
     def _sorting(self, state: State) -> list[tuple[str, ...]]:

@@ -94,7 +94,11 @@ def test_the_report_says_that_the_engines_agree() -> None:
     ran = model_check(*TINY)
     assert ran.code == Exit.HOLDS
     assert "108 crash states (depth 4), 512 interleavings (depth 4, window 1); complete" in ran.out
-    assert "explicit engine: the same sets" in ran.out
+    same = "108 crash states and 512 interleavings, all that there are from 1 of 1 prefixes, in 4 of 11 windows"
+    lines = [line for line in ran.out.splitlines() if same in line]
+    assert [line.split(":")[0].strip() for line in lines] == ["coverage", "explicit engine"]
+    assert all("distinct interleavings/s of search" in line for line in lines)
+    assert lines[1].endswith("; the same sets")
     assert "0 of them replayed" in ran.out.splitlines()[-1]  # and no word of divergence
     assert "divergence" not in ran.out
 
