@@ -9,7 +9,7 @@ from spec.evaluate import Evaluator
 from spec.grains import coarsened
 from spec.load import load_system, shipped
 from spec.system import Grain, System
-from tests.checker.symbolic_systems import KITCHEN, of_text
+from tests.checker.symbolic_systems import NETWORKS, STORAGES, kitchen_text, of_text
 
 MACROS = """
 macro deal(node: Node, colour_: Colour):
@@ -67,18 +67,8 @@ macro turned:
 
 
 @cache
-def kitchen_at_macro_grain(
-    network: str = "bag with loss, duplication", storage: str = "buffered", bounds: str = ""
-) -> System:
-    lines = bounds.split(", ") if bounds else []
-    if network == "set":
-        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
-    if storage == "atomic":
-        lines = [line for line in lines if "pending" not in line]
-    if "max_crashes" not in bounds:
-        lines.append("max_crashes = 1")
-    text = KITCHEN.format(network=network, storage=storage, bounds="".join(f"    {line}\n" for line in lines))
-    before, model = text.split("\nmodel m:")
+def kitchen_at_macro_grain(network: str = NETWORKS[0], storage: str = STORAGES[0], bounds: str = "") -> System:
+    before, model = kitchen_text(network, storage, bounds).split("\nmodel m:")
     return coarsened(of_text(f"{before}\n{MACROS}\nmodel m:{model}"))
 
 

@@ -150,11 +150,31 @@ model m:
 """
 
 
-def kitchen(network: str = "bag with loss, duplication", storage: str = "buffered", bounds: str = "") -> System:
+NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
+STORAGES = ("buffered", "atomic")
+BOUNDS = (
+    "max_in_flight = 3, max_crashes = 2",
+    "max_drops = 1, max_duplicates = 1, max_retries = 1, max_copies = 1",
+    "max_pending = 1, max_in_flight = 4, max_copies = 2",
+    "",
+)
+
+
+def kitchen_text(network: str, storage: str, bounds: str) -> str:
+    """Without the bounds that have no meaning for this network and storage."""
+    lines = [line.strip() for line in bounds.split(",") if line.strip()]
+    if network == "set":
+        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
+    if storage == "atomic":
+        lines = [line for line in lines if "pending" not in line]
     if "max_crashes" not in bounds:
-        bounds += ", max_crashes = 1"
-    lines = "".join(f"    {line.strip()}\n" for line in bounds.split(",") if line.strip())
-    return of_text(KITCHEN.format(network=network, storage=storage, bounds=lines))
+        lines.append("max_crashes = 1")
+    return KITCHEN.format(network=network, storage=storage, bounds="".join(f"    {line}\n" for line in lines))
+
+
+@cache
+def kitchen(network: str = NETWORKS[0], storage: str = STORAGES[0], bounds: str = "") -> System:
+    return of_text(kitchen_text(network, storage, bounds))
 
 
 # A message that waits for a flush is overtaken by one that does not: what a fifo network's order must keep apart.

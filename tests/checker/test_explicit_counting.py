@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.counting import Transitions, crash_states, interleavings
 from checker.explicit.layout import Capacity
 from checker.explicit.steps import Fired, Steps
@@ -23,6 +22,8 @@ from spec.system import System
 from tests.checker.command_line import model_check
 from tests.checker.symbolic_systems import TOGGLING, kitchen, of_text, shipped_system
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 FALLS = """
 const Node: set
 process Node:
@@ -34,13 +35,6 @@ model m:
     storage = buffered
     max_crashes = 1
 """
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 def ready(system: System) -> tuple[Evaluator, State]:

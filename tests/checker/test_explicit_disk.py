@@ -34,14 +34,9 @@ from spec.load import load_system, shipped
 from spec.state import Label
 from spec.system import System
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 @cache

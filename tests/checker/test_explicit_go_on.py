@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit.back_end import BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.checkpoint import FILE, CheckpointError
 from checker.explicit.errors import Disagreement
 from checker.explicit.search import Room, explore
@@ -21,6 +20,8 @@ from spec.load import load_system
 from spec.system import System
 from tests.checker.command_line import model_check
 from traces.itf import read_trace
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
 
 # `slow` and `even` are broken by different steps from one state, `lower` before `low`.
 BROKEN = """
@@ -46,13 +47,6 @@ model m:
 """
 WAYS: tuple[dict[str, Any], ...] = ({"workers": 1}, {"workers": 2}, {"workers": 3}, {"back_end": BackEnd.PYTHON})
 LENGTHS = {"low": 1, "lower": 1, "stays": 1, "grows": 2, "slow": 2, "even": 2}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 @pytest.fixture

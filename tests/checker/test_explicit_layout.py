@@ -28,9 +28,8 @@ from spec.sorts import (
 )
 from spec.state import State
 from spec.system import System
-from tests.checker.symbolic_systems import kitchen, shipped_system
+from tests.checker.symbolic_systems import NETWORKS, STORAGES, kitchen, shipped_system
 
-NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
 ROOMY = Capacity(slots=64, copies=64, pending=32)
 
 
@@ -49,7 +48,7 @@ def walk(evaluator: Evaluator, seed: int, length: int) -> State:
 
 
 systems = st.one_of(
-    st.builds(kitchen, st.sampled_from(NETWORKS), st.sampled_from(("buffered", "atomic"))),
+    st.builds(kitchen, st.sampled_from(NETWORKS), st.sampled_from(STORAGES)),
     st.builds(shipped_system, st.just("raft"), st.sampled_from(("tiny", "three", "five"))),
     st.builds(shipped_system, st.just("two_phase_commit"), st.sampled_from(("three", "five"))),
 )

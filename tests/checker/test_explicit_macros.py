@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit.back_end import BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import Compiled, compiled
 from checker.explicit.layout import Capacity
 from checker.explicit.search import explore
@@ -23,17 +22,12 @@ from spec.grains import coarsened, micro_labels
 from spec.load import load_system, shipped
 from spec.state import State
 from tests.checker.macro_systems import kitchen_at_macro_grain, micro, raft_at_macro_grain
-from tests.checker.test_explicit_successors import BOUNDS, NETWORKS, STORAGES
+from tests.checker.symbolic_systems import BOUNDS, NETWORKS, STORAGES
 from tests.spec.walks import walk
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 ROOMY = Capacity(slots=12, copies=64, pending=16, sends=32)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 @cache

@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit.back_end import BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import compiled
 from checker.explicit.errors import Disagreement
 from checker.explicit.halt import Halt
@@ -31,15 +30,10 @@ from tests.checker.symbolic_systems import kitchen, shipped_system
 from tests.spec.small import nodes
 from tests.spec.test_explore import BOTH, CRASHY, CRASHY_MODEL, ERROR, STOPS
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 WAYS: tuple[dict[str, Any], ...] = ({"workers": 1}, {"workers": 2}, {"back_end": BackEnd.PYTHON})
 COUNTS = ("levels", "generated", "expanded", "distinct", "complete", "cuts", "taken", "queue", "depth", "out_degree")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 def counts(found: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit.back_end import BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import compiled
 from checker.explicit.errors import NotEncodable
 from checker.explicit.layout import Capacity
@@ -22,26 +21,13 @@ from checker.explicit.steps import Steps
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import State
 from spec.system import System
-from tests.checker.symbolic_systems import kitchen, of_text, overtaking, shipped_system
+from tests.checker.symbolic_systems import BOUNDS, NETWORKS, STORAGES, kitchen, of_text, overtaking, shipped_system
 from tests.spec.small import nodes
 from tests.spec.walks import walk
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 ROOMY = Capacity(slots=64, copies=64, pending=16, sends=32)
-NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
-STORAGES = ("buffered", "atomic")
-BOUNDS = (
-    "max_in_flight = 3, max_crashes = 2",
-    "max_drops = 1, max_duplicates = 1, max_retries = 1, max_copies = 1",
-    "max_pending = 1, max_in_flight = 4, max_copies = 2",
-    "",
-)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 @pytest.fixture(params=BackEnd, ids=lambda back_end: back_end.value)
@@ -129,23 +115,13 @@ def test_transitions_of_a_shipped_spec(back_end: BackEnd, spec: str, model: str)
 # ---------------------------------------------------------------------- networks, storage, bounds, budgets
 
 
-@cache
-def configured(network: str, storage: str, bounds: str) -> System:
-    lines = bounds.split(", ") if bounds else []
-    if network == "set":
-        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
-    if storage == "atomic":
-        lines = [line for line in lines if "pending" not in line]
-    return kitchen(network, storage, ", ".join(lines))
-
-
 @pytest.mark.parametrize("bounds", BOUNDS)
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_transitions_with_every_network_storage_and_bound(
     back_end: BackEnd, network: str, storage: str, bounds: str
 ) -> None:
-    failures = compare(back_end, configured(network, storage, bounds), range(8), 25)
+    failures = compare(back_end, kitchen(network, storage, bounds), range(8), 25)
     assert failures or storage == "buffered", "the spec is made so that some evaluations fail"
 
 

@@ -17,7 +17,6 @@ pytest.importorskip("llvmlite")
 
 from checker.explicit import emit_renaming
 from checker.explicit.back_end import BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.compile import CHECKED_VARIABLE, compiled
 from checker.explicit.emit_code import number
 from checker.explicit.emit_element_keys import KeyCode
@@ -37,18 +36,13 @@ from tests.checker.symbolic_systems import of_text, shipped_system
 from tests.checker.symmetric_systems import Chance, zoo
 from tests.spec import permutations
 
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "tlc_counts.json").read_text())[
     "raft.tla"
 ]["rows"]
 NETWORKS = ("bag", "fifo", "set")
 STORAGES = ("buffered", "atomic")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 # ------------------------------------------------------------------------------------------ exact counts

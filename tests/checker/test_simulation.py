@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit.back_end import VARIABLE, BackEnd
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.errors import Disagreement
 from checker.explicit.layout import Capacity
 from checker.explicit.search import Stopped
@@ -20,6 +19,8 @@ from spec.load import load_system
 from spec.system import System
 from tests.checker.command_line import MODELS, model_check
 from tests.checker.symbolic_systems import shipped_system
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
 
 CLIMB = """
 const top: int
@@ -37,13 +38,6 @@ model m:
     top = 4
     storage = atomic
 """
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("explicit")))
-        yield
 
 
 def written(folder: Path, text: str = CLIMB) -> Path:

@@ -15,26 +15,8 @@ from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
-from spec.system import StorageMode, System
-from tests.checker.symbolic_systems import kitchen, overtaking, shipped_system
-
-NETWORKS = ("bag with loss, duplication", "fifo with loss, duplication", "set")
-STORAGES = ("buffered", "atomic")
-BOUNDS = (
-    "max_in_flight = 3, max_crashes = 2",
-    "max_drops = 1, max_duplicates = 1, max_retries = 1, max_copies = 1",
-    "max_pending = 1, max_in_flight = 4, max_copies = 2",
-    "",
-)
-
-
-def _configured(network: str, storage: str, bounds: str) -> System:
-    lines = bounds.split(", ") if bounds else []
-    if network == "set":
-        lines = [line for line in lines if "drops" not in line and "duplicates" not in line]
-    if storage == "atomic":
-        lines = [line for line in lines if "pending" not in line]
-    return kitchen(network, storage, ", ".join(lines))
+from spec.system import StorageMode
+from tests.checker.symbolic_systems import BOUNDS, NETWORKS, STORAGES, kitchen, overtaking, shipped_system
 
 
 def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], State | None]:
@@ -57,7 +39,7 @@ def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], St
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(NETWORKS), st.sampled_from(STORAGES), st.sampled_from(BOUNDS), st.integers(0, 10**6))
 def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str, seed: int) -> None:
-    system = _configured(network, storage, bounds)
+    system = kitchen(network, storage, bounds)
     evaluator, images = Evaluator(system), Images(system, Watch())
     states, failing = _walk(evaluator, seed, 25)
     images.compute(states)
@@ -86,7 +68,7 @@ def test_transitions_of_raft_are_the_evaluators(model: str, seed: int) -> None:
 def test_unrolled_runs_are_the_evaluators(network: str, storage: str) -> None:
     """Three symbolic steps at once: messages and records made by one step are found again by the next."""
     bounds = "max_in_flight = 3, max_crashes = 1, max_retries = 0"
-    system = _configured(network, storage, bounds)
+    system = kitchen(network, storage, bounds)
     evaluator = Evaluator(system)
     _compare_runs(evaluator, _busy_state(evaluator), 3)
 
