@@ -415,11 +415,12 @@ def complete(
     timeout: float | None,
     as_json: bool,
     out_itf: Path | None,
+    smt_out: Path | None,
 ) -> None:
     """``model-check complete``."""
     from checker.complete_command import complete as fill_in
 
-    fill_in(trace, spec, model, settings_of(settings), mutant, engine, timeout, as_json, out_itf, console())
+    fill_in(trace, spec, model, settings_of(settings), mutant, engine, timeout, as_json, out_itf, smt_out, console())
 
 
 __all__: list[Any] = [

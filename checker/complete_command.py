@@ -12,10 +12,12 @@ from rich.text import Text
 
 from checker.completing.deciding import Answer, Completed, Engine, Refused, Undecided, agreed, decide
 from checker.completing.report import Report
+from checker.heartbeat import asked_data, asked_text
 from checker.machine import as_text, question_data
 from checker.question import DEFAULT_SPEC, Question, ask
 from checker.replaying import make_folder, save
 from checker.report import print_trace, style, title
+from checker.symbolic.watch import Watch
 from checker.verdict import Exit, Stop
 from spec.load import shipped, shipped_specs
 from traces.errors import UnreadableTrace
@@ -34,19 +36,24 @@ def complete(
     timeout: float | None,
     as_json: bool,
     out_itf: Path | None,
+    smt_out: Path | None,
     console: Console,
 ) -> None:
     """Fills in a log's holes. Raises Stop with the code of the answer."""
     log = _read(file)
     question = _question(log, spec, model, settings, mutant)
+    if smt_out is not None and engine not in ("symbolic", "both", "auto"):
+        raise Stop(Exit.USAGE, f"--smt-out needs --engine symbolic, both or auto; found: --engine {engine}")
     make_folder(out_itf)
+    make_folder(smt_out, "--smt-out")
+    watch = Watch(smt_out=smt_out)
     report = Report(question, log)
     words = ["--engine", engine] if engine != Engine.AUTO.value else []
     reproduce = question.command("complete", str(file), *words)
     answers: list[tuple[Answer, float]] = []
     for one in (Engine.REFERENCE, Engine.SYMBOLIC) if engine == "both" else (Engine(engine),):
         began = time.monotonic()
-        answers.append((decide(question, log, one, timeout), time.monotonic() - began))
+        answers.append((decide(question, log, one, timeout, watch=watch), time.monotonic() - began))
         if code_of(answers[-1][0]) is Exit.INTERRUPTED:
             break
     disagree = not agreed([answer for answer, _ in answers])
@@ -56,9 +63,12 @@ def complete(
     trace = report.trace(answer.run, _meta(file, reproduce, answer))
     if as_json:
         said = [report.data(each, seconds) for each, seconds in answers]
-        click.echo(as_text({**question_data(question), "answers": said, "exit": int(code), "reproduce": reproduce}))
+        asked = {"questions": asked_data(watch.asked), "exit": int(code), "reproduce": reproduce}
+        click.echo(as_text({**question_data(question), "answers": said, **asked}))
     else:
         _print(console, question, report, trace, answer)
+        if watch.asked:
+            console.print(asked_text(watch.asked), markup=False, highlight=False, soft_wrap=True)
         for each, seconds in answers:
             console.print(Text(report.verdict(each, seconds), style=style(code)), soft_wrap=True)
         console.print(f"reproduce: {reproduce}", markup=False, highlight=False, soft_wrap=True)

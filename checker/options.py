@@ -277,6 +277,7 @@ complete_options = _all_of(
         "where thousands of states fit. both: each of the two, which must agree.",
     ),
     timeout_option,
+    smt_option,
 )
 """What a log is held against, and how."""
 

@@ -17,6 +17,7 @@ from checker.completing.refusal import Explained, Explainer
 from checker.heartbeat import line
 from checker.progress import OutOfTime, Progress
 from checker.question import Question
+from checker.symbolic.watch import Deadline, Watch
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from spec.state import Label, State
@@ -83,15 +84,24 @@ Answer = Completed | Refused | Undecided
 
 
 def decide(
-    question: Question, log: PartialTrace, engine: Engine, timeout: float | None, widest: int = WIDEST
+    question: Question,
+    log: PartialTrace,
+    engine: Engine,
+    timeout: float | None,
+    widest: int = WIDEST,
+    watch: Watch | None = None,
 ) -> Answer:
-    """Raises Stop where the log is not one of this spec, or the engine fails."""
+    """``watch``: of the questions to z3; what it knows of time is replaced. Raises Stop where the log is none of this
+    spec, or the engine fails."""
     refuse_unknown_names(question, log)
-    return _Decision(question, log, timeout, widest).by(engine)
+    return _Decision(question, log, timeout, widest, watch or Watch()).by(engine)
 
 
 class _Decision:
-    def __init__(self, question: Question, log: PartialTrace, timeout: float | None, widest: int) -> None:
+    def __init__(
+        self, question: Question, log: PartialTrace, timeout: float | None, widest: int, watch: Watch
+    ) -> None:
+        self.watch = watch
         self.question, self.log, self.timeout, self.widest_allowed = question, log, timeout, widest
         self.evaluator = question.evaluator
         self.tracer = Tracer(self.evaluator)
@@ -129,7 +139,6 @@ class _Decision:
         """From the last narrow place of the frontier, or from the start."""
         from checker.symbolic.complete import Fitting, NoneFits, complete
         from checker.symbolic.errors import GaveUp, SymbolicError
-        from checker.symbolic.watch import Deadline, Watch
 
 
         layers = self.frontier.layers if self.frontier is not None else []
@@ -137,7 +146,8 @@ class _Decision:
         starts = list(layers[done - 1]) if done else list(self.evaluator.initial_states())
         deadline, last = Deadline(), len(self.log.states) - 1
         deadline.end = progress.deadline
-        watch = Watch(deadline, lambda beat: progress.show(lambda: line(progress, beat, last)))
+        watch = self.watch
+        watch.deadline, watch.listener = deadline, lambda beat: progress.show(lambda: line(progress, beat, last))
         try:
             answer = complete(self.question.system, starts, self.log.states[done:], done, watch)
         except GaveUp as error:

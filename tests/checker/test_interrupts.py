@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,75 @@ def test_ctrl_c_ends_a_search_with_what_was_searched(engine: str, tmp_path: Path
     assert took < PROMPTLY
     assert re.search(rf"Inconclusive: interrupted.*searched in full: {engine} engine, \d+ label", ran.out)
     assert "No counterexample" not in ran.out
+
+
+def test_ctrl_c_ends_a_search_for_a_goal_while_z3_is_at_a_hard_question(tmp_path: Path) -> None:
+    words: list[object] = ["reach", "--goal", "exists w in answered: false", "--max-steps", "40"]
+    ran, took = interrupted_when(words, ": 1 s in z3", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    assert re.search(r"Inconclusive: interrupted; not reached within .* symbolic engine, \d+ label", ran.out)
+    assert re.search(r"z3 was asked \d+ questions: .* conflicts", ran.out)
+
+
+AT_WORK = """
+import os, signal, sys, threading, time
+from checker.symbolic.circuit import Circuit
+from checker.symbolic.solve import Solver
+from checker.symbolic.unroll import Unrolling
+from checker.symbolic.watch import Query
+from spec.evaluate import Evaluator
+from spec.load import load_system, shipped
+
+def in_z3(most):
+    c = Circuit()
+    solver = Solver(c)
+    sits = [[c.input() for _ in range(11)] for _ in range(12)]  # pigeons in too few holes
+    for holes in sits:
+        solver.require_some(holes)
+    for hole in range(11):
+        for a in range(12):
+            for b in range(a):
+                solver.require_some((sits[a][hole] ^ 1, sits[b][hole] ^ 1))
+    armed()
+    solver.check(query=Query("pigeons", "every pigeon has a hole"))
+
+def encoding(most):
+    system = load_system(shipped("raft"), model="five")
+    run = Unrolling(system, Evaluator(system).initial_states()[0])
+    armed()
+    run.extend_to(most)
+
+def reading(most):  # clauses that z3 has no work with but to read them
+    c = Circuit()
+    solver = Solver(c)
+    bits = [c.input() for _ in range(1000)]
+    for i in range(400_000):
+        solver.require_some((bits[i % 1000], bits[i % 997]))
+    read = solver._solver.from_string
+    solver._solver.from_string = lambda text: (read(text), armed(0.0))
+    solver.check(query=Query("many", "all clauses are true"))
+
+def armed(wait=0.3):
+    def press():
+        global pressed
+        time.sleep(wait)
+        pressed = time.process_time()
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=press, daemon=True).start()
+
+try:
+    globals()[sys.argv[1]](10_000)
+except KeyboardInterrupt:
+    print(time.process_time() - pressed)
+"""
+
+
+@pytest.mark.parametrize("where", ["in_z3", "encoding", "reading"])
+def test_ctrl_c_takes_less_than_a_second_of_work_wherever_it_comes(where: str) -> None:
+    words = [sys.executable, "-c", AT_WORK, where]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    assert float(ran.stdout) < 1.0
 
 
 def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:

@@ -71,6 +71,21 @@ def test_the_z3_command_reads_them_with_the_same_answer(tmp_path: Path) -> None:
     assert "error" in said(files[-1])  # so where it says nothing, the status in the file is its own answer
 
 
+@pytest.mark.parametrize(
+    ("words", "task"),
+    [(["enumerate", "--model", "tiny"], "transitions"), (["prove", MODELS / "two_phase_commit.spec"], "consecution")],
+)
+def test_other_commands_write_what_they_ask_too(words: list[object], task: str, tmp_path: Path) -> None:
+    ran = model_check(*words, "--smt-out", tmp_path, "--json")
+    assert ran.code == Exit.HOLDS
+    asked = {question["file"]: question["answer"] for question in ran.json["questions"]}
+    assert set(asked) == {str(file) for file in tmp_path.iterdir()}
+    assert {written_answer(Path(file)) for file in asked} == set(asked.values())
+    assert any(Path(file).name.startswith(task) for file in asked)
+    some = sorted(asked)[::7]
+    assert [answer_of(Path(file)) for file in some] == [asked[file] for file in some]
+
+
 def hard(watch: Watch) -> Solver:
     """Pigeons in too few holes: a proof that z3 does not find in a second."""
     c = Circuit()
