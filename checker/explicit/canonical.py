@@ -71,6 +71,10 @@ class CanonicalStates:
         found = self.of(state)
         return found, [names for other, names in alike if other == found]
 
+    def renamed(self, state: State, names: Renaming) -> State:
+        """The state with elements renamed wherever they stand."""
+        return self._permuted(state, tuple(names.get(element, element) for element in self.symmetry.elements))
+
     # -------------------------------------------------------------------------------------------- keys
 
     def _sorting(self, state: State) -> list[tuple[str, ...]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
-from checker.symbolic.circuit import Bit, Circuit
+from checker.explicit.symmetry import NONE, symmetry_of
+from checker.symbolic.circuit import Bit
 from checker.symbolic.decode import confirm
 from checker.symbolic.depths import Depths, NoneWithin, Unknown
 from checker.symbolic.errors import EnginesDisagree
@@ -13,7 +14,7 @@ from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
-from spec.system import Property, System
+from spec.system import System
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,32 @@ def check(
     """
     evaluator = Evaluator(system)
     start = evaluator.initial_states()[0] if start is None else start
-    invariants = [p for p in system.invariants if only in (None, p.name)]
-    actions = [p for p in system.action_invariants if only in (None, p.name)]
     asks = f"violates {only or 'a property'}, or ends in an evaluation error"
-    depths = Depths(system, start, max_steps, watch or Watch(), "check", asks)
-    found = next(depths.runs(lambda depth: _bad(depths.run, depth, invariants, actions)), None)
-    return depths.ended if found is None else _violation(evaluator, start, *found, only)
+    watch = watch or Watch()
+    for symmetry in (symmetry_of(system), NONE):
+        depths = Depths(system, start, max_steps, watch, "check", asks, symmetry)
+        found = next(depths.runs(partial(_bad, depths.run, only=only)), None)
+        if found is None:
+            return depths.ended
+        try:
+            return _violation(evaluator, start, *found, only)
+        except EnginesDisagree:
+            if not depths.alike:
+                raise
+            # An evaluation that fails in another order of a symmetric set's elements: once more, in their own order.
+    raise AssertionError("the second search is without symmetry")
 
 
-def _bad(run: Unrolling, depth: int, invariants: Iterable[Property], actions: Iterable[Property]) -> Bit:
-    c: Circuit = run.circuit
+def _bad(run: Unrolling, depth: int, only: str | None) -> Bit:
+    c, system = run.circuit, run.shape.system
     wrong: list[Bit] = []
-    for invariant in invariants:
+    for invariant in (p for p in system.invariants if only in (None, p.name)):
         value, error = run.holds(invariant.expr, depth)
         wrong += [value ^ 1, error]
     if depth == 0:
         return c.some(wrong)
     last = run.steps[depth - 1]
-    for action in actions:
+    for action in (p for p in system.action_invariants if only in (None, p.name)):
         value, error = run.step_holds(action.expr, depth - 1)
         wrong += [value ^ 1, error]
     return c.disjunction(last.error, c.conjunction(last.taken, c.some(wrong)))

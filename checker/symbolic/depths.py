@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from checker.explicit.symmetry import NONE, Symmetry
 from checker.symbolic.circuit import FALSE, Bit, Gate
 from checker.symbolic.decode import labels_of, read_state, state_bits
 from checker.symbolic.errors import EnginesDisagree, GaveUp
+from checker.symbolic.mentions import Mentions, interchangeable
 from checker.symbolic.solve import Solver
 from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Query, Watch
@@ -44,10 +46,21 @@ FoundRun: TypeAlias = tuple[tuple[Label, ...], tuple[State, ...]]
 
 class Depths:
     """``task``, ``asks``: of the questions, "a run of 3 labels {asks}". ``ended``: how the search ended, once all runs
-    have been taken from it."""
+    have been taken from it. ``symmetry``: of the runs that are alike under it, one is looked for; an evaluation counts
+    as failing if it does in any order of the elements."""
 
-    def __init__(self, system: System, start: State, max_steps: int, watch: Watch, task: str, asks: str) -> None:
-        self.run = Unrolling(system, start)
+    def __init__(
+        self,
+        system: System,
+        start: State,
+        max_steps: int,
+        watch: Watch,
+        task: str,
+        asks: str,
+        symmetry: Symmetry = NONE,
+    ) -> None:
+        self.alike = interchangeable(system, symmetry, start)
+        self.run = Unrolling(system, start, every_order=bool(self.alike))
         self.max_steps = max_steps
         self.watch = watch
         self.task, self.asks = task, asks
@@ -58,8 +71,11 @@ class Depths:
         known = -1
         try:
             solver = Solver(self.run.circuit, self.watch)
+            mentions = Mentions(self.run.circuit, self.alike)
             for depth in range(self.max_steps + 1):
                 self.run.extend_to(depth)
+                if depth:
+                    solver.require(mentions.in_order(self.run.steps[depth - 1].micro))
                 self.watch.deadline.check()
                 goal = target(depth)
                 query = Query(self.task, f"a run of {depth} labels {self.asks}", depth)

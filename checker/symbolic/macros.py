@@ -78,7 +78,7 @@ def macro_step(c: Circuit, shape: Shape, before: SymbolicState) -> MacroStep:
     micro: list[Step] = []
     state = before
     for position, kinds in enumerate(_kinds_at(shape, schedules)):
-        single = step(c, shape, state, kinds)
+        single = step(c, shape, state, kinds, reached=True)
         for here, schedule, known in zip(is_chosen, schedules, bindings, strict=True):
             tie = _Tie(c, shape, single, state, known)
             wanted = schedule.step_at(position)

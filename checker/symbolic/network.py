@@ -18,6 +18,7 @@ def same_message(c: Circuit, a: Packed, b: Packed) -> Bit:
 def choose_message(c: Circuit, condition: Bit, a: Packed, b: Packed) -> Packed:
     if a is b:
         return a
+
     def mixed(x: tuple[Bit, ...], y: tuple[Bit, ...]) -> tuple[Bit, ...]:
         return tuple(c.choose(condition, v, w) for v, w in zip(x, y, strict=True))
 
@@ -65,8 +66,9 @@ def deliverable(c: Circuit, kind: NetworkKind, slots: Sequence[Slot]) -> list[Bi
     return result
 
 
-def within_bounds(c: Circuit, kind: NetworkKind, bounds: Bounds, slots: Sequence[Slot]) -> Bit:
-    """max_in_flight and max_copies, of the network together with the outboxes."""
+def within_bounds(c: Circuit, kind: NetworkKind, bounds: Bounds, slots: Sequence[Slot], old: int) -> Bit:
+    """max_in_flight and max_copies, of the network together with the outboxes. Of the first ``old`` slots it is known
+    that they are within the bounds."""
     if bounds.in_flight is None and bounds.copies is None:
         return TRUE
     there = [slot.in_network for slot in slots]
@@ -78,9 +80,9 @@ def within_bounds(c: Circuit, kind: NetworkKind, bounds: Bounds, slots: Sequence
         result = less_equal(c, total, number(bounds.in_flight))
     if bounds.copies is not None:
         live = [c.disjunction(bit, slot.waiting) for bit, slot in zip(there, slots, strict=True)]
-        for j, slot in enumerate(slots):
+        for j in range(old, len(slots)):
             same = [
-                c.conjunction(live[i], same_message(c, slots[i].message, slot.message))
+                c.conjunction(live[i], same_message(c, slots[i].message, slots[j].message))
                 for i in range(j)
                 if live[j] != FALSE and live[i] != FALSE
             ]

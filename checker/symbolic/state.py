@@ -64,10 +64,12 @@ class SymbolicState:
 
 
 class Shape:
-    """What the encoding must know about a system, computed once."""
+    """What the encoding must know about a system, computed once. ``every_order``: a loop fails where one of its rounds
+    does, whatever another one comes to before it."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, every_order: bool = False) -> None:
         self.system = system
+        self.every_order = every_order
         self.processes = system.processes
         self.kinds = tuple(system.kind_of(process) for process in self.processes)
         self.memory = tuple(system.variables_of(kind.name) for kind in self.kinds)

@@ -21,6 +21,7 @@ from checker.symbolic.values import Atom, Members, Message, Optional, Product, S
 from spec import system as ir
 from spec.sorts import IntSort, MapSort, OptionalSort, RecordSort, SeqSort, SetSort, Sort
 from spec.system import StorageMode, Variable
+from spec.type_loops import is_symmetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Run(Frame):
             case ir.For(name, over, body):
                 elements = list(self.elements(over))
                 self.end_if_failed()
+                if self.shape.every_order and is_symmetric(over.sort):
+                    self._stop(self._any_fails(name, elements, body), cut=False)
                 for there, element in elements:
                     self.local[name] = element
                     self.branch(there, body, ())
@@ -112,6 +115,17 @@ class Run(Frame):
                 for argument in arguments:
                     self.value(argument)
                 self.end_if_failed()
+
+    def _any_fails(self, name: str, elements: list[tuple[Bit, Symbolic]], body: ir.Block) -> Bit:
+        """Whether a round of a loop fails that comes first. Rounds commute, so one fails then or never."""
+        failed = FALSE
+        for there, element in elements:
+            alone = self._copy()
+            alone.local[name] = element
+            alone.path = self.c.conjunction(self.path, there)
+            alone.block(body)
+            failed = self.c.disjunction(failed, alone.stopped_by_error)
+        return failed
 
     # ------------------------------------------------------------------------------------- branches
 

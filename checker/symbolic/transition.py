@@ -70,14 +70,27 @@ def step(
     before: SymbolicState,
     kinds: tuple[Kind, ...] | None = None,
     given: Given = FREE,
+    *,
+    reached: bool = False,
 ) -> Step:
-    """A step from a state, with new free choices. ``kinds``: only of labels of these, by default of all."""
-    return _StepBuilder(c, shape, before, label_kinds(shape) if kinds is None else kinds, given).build()
+    """A step from a state, with new free choices. ``kinds``: only of labels of these, by default of all. ``reached``:
+    the state before is the end of a run, so it is within the bounds on messages."""
+    kinds = label_kinds(shape) if kinds is None else kinds
+    return _StepBuilder(c, shape, before, kinds, given, reached=reached).build()
 
 
 class _StepBuilder:
-    def __init__(self, c: Circuit, shape: Shape, before: SymbolicState, kinds: tuple[Kind, ...], given: Given) -> None:
-        self.c, self.shape, self.before = c, shape, before
+    def __init__(
+        self,
+        c: Circuit,
+        shape: Shape,
+        before: SymbolicState,
+        kinds: tuple[Kind, ...],
+        given: Given,
+        *,
+        reached: bool,
+    ) -> None:
+        self.c, self.shape, self.before, self.reached = c, shape, before, reached
         self.system = shape.system
         self.buffered = self.system.storage is StorageMode.BUFFERED
         self.chosen = choices(c, before, shape, kinds, given)
@@ -99,6 +112,7 @@ class _StepBuilder:
         self.memories: dict[str, list[tuple[Bit, list[Symbolic]]]] = {kind.name: [] for kind in self.kinds}
         self.records: dict[str, list[Written]] = {kind.name: [] for kind in self.kinds}
         self.sent: list[Sent] = []
+        self.fresh = 0  # how many of the last slots after it are of messages sent in it
         self.crashing: Bit = FALSE
         self.flushing: Bit = FALSE
         self.disk = list(before.disk)
@@ -126,7 +140,8 @@ class _StepBuilder:
         bounded = TRUE
         if sends != FALSE:
             network = self.system.network.kind
-            bounded = c.implies(sends, within_bounds(c, network, self.system.bounds, after.messages))
+            old = len(after.messages) - self.fresh if self.reached else 0
+            bounded = c.implies(sends, within_bounds(c, network, self.system.bounds, after.messages, old))
         pending = storage.within_pending(c, after, self.system.bounds.pending, len(self.shape.processes))
         taken = c.every((c.some(self.enabled), chosen.canonical, bounded, pending))
         taken, failed = self._constrained(after, taken)
@@ -345,7 +360,9 @@ class _StepBuilder:
             waits = c.conjunction(sent.there, sent.fsynced)
             stamp_ = self._stamp_of_duplicate(stamped) if j == 0 else add(c, stamped, number(j))
             slots.append(Slot(sent.message, c.conjunction(sent.there, sent.fsynced ^ 1), waits, stamp_))
-        return tuple(slot for slot in slots if slot.in_network != FALSE or slot.waiting != FALSE)
+        there = [slot.in_network != FALSE or slot.waiting != FALSE for slot in slots]
+        self.fresh = sum(there[len(self.before.messages) :])
+        return tuple(slot for slot, possible in zip(slots, there, strict=True) if possible)
 
     def _stamp_of_duplicate(self, otherwise: Number) -> Number:
         """A duplicate stands where its original does; any other first message comes last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from checker.explicit.every_order import in_every_order
 from checker.symbolic.batch import any_of
 from checker.symbolic.choices import IDLE
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
@@ -23,20 +24,23 @@ Bound: TypeAlias = dict[str, tuple[Value, Sort]]
 class Unrolling:
     """``states[i]`` is the state after ``steps[:i]``; since the start is concrete, the first steps fold to little.
 
-    Of several starts ``index`` says which; ``proper``: that it says one of them."""
+    Of several starts ``index`` says which; ``proper``: that it says one of them. ``every_order``: an evaluation that
+    fails in any order of a symmetric set's elements fails."""
 
-    def __init__(self, system: System, *starts: State) -> None:
+    def __init__(self, system: System, *starts: State, every_order: bool = False) -> None:
         self.circuit = Circuit()
-        self.shape = Shape(system)
+        self.shape = Shape(in_every_order(system) if every_order else system, every_order=every_order)
         first, self.index, self.proper = any_of(self.circuit, self.shape, starts)
         self.states: list[SymbolicState] = [first]
         self.steps: list[Step | MacroStep] = []
 
     def extend_to(self, length: int) -> None:
         while len(self.steps) < length:
-            macro = self.shape.system.grain is Grain.MACRO
             following: Step | MacroStep
-            following = (macro_step if macro else step)(self.circuit, self.shape, self.states[-1])
+            if self.shape.system.grain is Grain.MACRO:
+                following = macro_step(self.circuit, self.shape, self.states[-1])
+            else:
+                following = step(self.circuit, self.shape, self.states[-1], reached=True)
             self.steps.append(following)
             self.states.append(following.after)
 
