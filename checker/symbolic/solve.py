@@ -176,7 +176,7 @@ class Solver:
         except self._z3.Z3Exception as error:
             if "memory" not in str(error):
                 raise
-            raise GaveUp(f"z3: {error}") from error
+            raise GaveUp("z3 has no memory left") from error
 
     def _memory(self) -> int:
         """Bytes that z3 holds, of all its solvers; may be asked while z3 is at work."""

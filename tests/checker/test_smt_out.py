@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import z3
@@ -84,6 +85,41 @@ def test_other_commands_write_what_they_ask_too(words: list[object], task: str, 
     assert any(Path(file).name.startswith(task) for file in asked)
     some = sorted(asked)[::7]
     assert [answer_of(Path(file)) for file in some] == [asked[file] for file in some]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "--engine", "symbolic", "--model", "tiny"],
+        ["check", "--engine", "symbolic", "--grain", "macro", "--model", "tiny"],
+        ["reach", "a_leader_is_elected"],
+        ["reach", MODELS / "diehard.spec", "four_litres", "--engine", "both"],
+        ["enumerate", "--model", "tiny"],
+        ["prove", MODELS / "two_phase_commit.spec"],
+    ],
+    ids=lambda words: " ".join(map(str, words[:1])),
+)
+def test_unknown_is_exit_22_whoever_asks(words: list[object]) -> None:
+    with patch.object(Solver, "_answer", lambda self, assumptions: (Answer.UNKNOWN, "incomplete")):
+        ran = model_check(*words)
+    assert ran.code == Exit.INCONCLUSIVE
+    assert "incomplete" in ran.out
+    assert not re.search("^(No counterexample|Proved|Reached by)", ran.out, re.MULTILINE)
+
+
+OUT_OF_MEMORY = """
+import sys, z3
+z3.set_param("memory_max_size", 25)
+from checker.cli import main
+sys.argv[1:] = ["reach", "--goal", "exists w in answered: false", "--max-steps", "30"]
+main()
+"""
+
+
+def test_memory_that_z3_runs_out_of_is_exit_22() -> None:
+    ran = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], capture_output=True, text=True, check=False)
+    assert ran.returncode == Exit.INCONCLUSIVE
+    assert "Inconclusive: z3 has no memory left; not reached within what was searched in full" in ran.stdout
 
 
 def hard(watch: Watch) -> Solver:
