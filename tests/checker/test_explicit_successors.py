@@ -282,6 +282,24 @@ ON_FLUSH = """
 """
 
 
+TWICE = """
+    volatile sent: 0..2 = 0
+    action call(p: Node):
+        require p != self and sent < 2
+        sent := sent + 1
+        send Note(n=1) to p
+    on Note m as note:
+        skip
+"""
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_same_message_twice_on_its_way_is_counted_once(back_end: BackEnd, network: str) -> None:
+    """In a fifo network it stands in two places of a channel."""
+    top = "invariant alone: size(network) < 2\ninvariant no_other: size(network(Note)) < 2\n"
+    compare(back_end, nodes(TWICE, top=top, network=network, model="max_in_flight = 3").system, range(4), 8)
+
+
 @pytest.mark.parametrize("storage", STORAGES)
 def test_on_flush_reads_the_disk_as_the_flush_has_left_it(back_end: BackEnd, storage: str) -> None:
     system = nodes(ON_FLUSH, top="ghost seen: 0..9 = 0\n", storage=storage).system
