@@ -25,7 +25,7 @@ from checker.explicit.errors import NotEncodable
 from checker.explicit.layout import KindLayout, Layout
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import count, shape_of
-from spec.system import Grain, Literal, Local, Macro, MacroStep, System
+from spec.system import Grain, Literal, Local, Macro, MacroStep, StorageMode, System
 
 MOST_ACTION_INVARIANTS = 46
 """Those that a macro has broken on the way stand above the number in its label."""
@@ -204,6 +204,8 @@ class _Label:
 
     def if_it_is(self, then: Callable[[], None]) -> None:
         code, condition = self.code, TRUE
+        if any(name == "keep" for name, _ in self.step.arguments) and self.of.system.storage is StorageMode.ATOMIC:
+            return  # there the label of a crash says nothing of what is kept
         message = self._message_name()
         if message is not None and self._rule() is None:  # the fields of another type make no sense
             access = self.of.pool

@@ -253,7 +253,9 @@ class _StepBuilder:
                 run = Run(c, self.shape, state, c.conjunction(path, ready))
                 run.act_as(kind.name, self.actor, self._who(kind), self.own[kind.name])
                 run.block(kind.on_flush)
-                self._finish(run, bit, kind, flushing=True)
+                # Only of this kind: what a run leaves as it was would undo what another kind's has written.
+                acts = c.some(self.actor[i] for i in self.members[kind.name])
+                self._finish(run, c.conjunction(bit, acts), kind, flushing=True)
         self._put_disks(bit, {i: disk for i, disk in enumerate(state.disk) if disk is not None})
 
     def _put_disks(self, bit: Bit, disks: dict[int, tuple[Symbolic, ...]]) -> None:

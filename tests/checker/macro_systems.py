@@ -51,6 +51,10 @@ macro torn(node: Node):
     crash(node, keep=1)
     restart(node)
 
+macro spared(node: Node):
+    touch(node)
+    crash(node, keep=0)
+
 macro again(node: Node):
     crash(node)
     restart(node)

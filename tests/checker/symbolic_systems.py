@@ -223,3 +223,41 @@ model m:
     max_crashes = 1
     max_pending = 3
 """
+
+
+# Two kinds of process with storage, whose records have fields of different types, and which share what a flush writes.
+TWO_STORES = """
+const Node: set
+const Keeper: set
+message Note:
+    n: 0..3
+network bag
+process Node:
+    durable n: 0..2 = 0
+    durable marked: bool = false
+    action write:
+        n := n + 1
+        marked := not marked
+    on flush:
+        flushed := flushed + 1
+        ghost nodes := min(nodes + 1, 3)
+        send Note(n=n) to self
+    on Note m as heard:
+        ignore
+process Keeper:
+    durable kept: set[0..2] = {}
+    action keep(value: 0..2):
+        require value not in kept
+        kept := kept + {value}
+    on flush:
+        flushed := flushed + 2
+shared flushed: 0..9 = 0
+ghost nodes: 0..3 = 0
+model m:
+    Node = {a, b}
+    Keeper = {k}
+    storage = buffered
+    max_crashes = 1
+    max_pending = 2
+    max_in_flight = 2
+"""

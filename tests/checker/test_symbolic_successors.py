@@ -16,7 +16,16 @@ from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.state import Label, State
 from spec.system import StorageMode
-from tests.checker.symbolic_systems import BOUNDS, NETWORKS, STORAGES, kitchen, overtaking, shipped_system
+from tests.checker.symbolic_systems import (
+    BOUNDS,
+    NETWORKS,
+    STORAGES,
+    TWO_STORES,
+    kitchen,
+    of_text,
+    overtaking,
+    shipped_system,
+)
 
 
 def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], State | None]:
@@ -49,6 +58,18 @@ def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str,
     if failing is not None:
         with pytest.raises(EvaluationError):
             images.compute([failing])
+
+
+def test_records_and_flushes_of_two_kinds_of_process_are_kept_apart() -> None:
+    """In one query of states whose pending records are of different kinds."""
+    system = of_text(TWO_STORES)
+    evaluator, images = Evaluator(system), Images(system, Watch())
+    states = [state for seed in range(6) for state in _walk(evaluator, seed, 12)[0]]
+    assert any(state.pending[0] and not state.pending[2] for state in states)
+    assert any(state.pending[2] and not state.pending[0] for state in states)
+    images.compute(states)
+    for state in states:
+        assert dict(images.of(state)) == dict(evaluator.transitions(state))
 
 
 @pytest.mark.parametrize("model", ["tiny", "three"])
