@@ -29,7 +29,7 @@ from checker.explicit.errors import CheckpointError, TooLittleMemory
 from checker.explicit.halt import Halt
 from checker.explicit.layout import Capacity
 from checker.explicit.records import Records
-from checker.explicit.search import Explored, Now, Room, Stopped, explore
+from checker.explicit.search import Clock, Explored, Now, OutOfTime, Room, Stopped, explore
 from spec.load import load_system, shipped
 from spec.state import Label
 from spec.system import System
@@ -180,6 +180,7 @@ def test_search_on_disk_is_clean_in_the_debug_build(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("part", ["SortedItems.sort", "Runs.sift", "Runs.merge_if_many", "Worker.write_log"])
 def test_time_that_is_up_ends_each_part_of_a_search_on_disk(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece of it takes long, and the whole of it would take minutes."""
+    expected = undisturbed(2)
     for module, name, size in (
         (sorted_items, "BUCKET", 16),
         (runs, "_SIFTED", 16),
@@ -205,15 +206,22 @@ def test_time_that_is_up_ends_each_part_of_a_search_on_disk(part: str, monkeypat
             patch.setattr(self.halt, "look", slowly)
             whole(self, *arguments, **named)
 
+    ticks: list[Now] = []
+
+    def tick(_: Clock, search: levels.Levels) -> None:
+        ticks.append(search.now(0.0))
+        if began and time.monotonic() - began[0] > 0.2:
+            raise OutOfTime
+
     monkeypatch.setattr(owner, name, slow)
-    calls: list[Now] = []
-    found = explore(system(2), timeout=3, progress=calls.append, room=Room(memory=4 << 20))
-    assert found.stopped is Stopped.TIME
+    monkeypatch.setattr(Clock, "tick", tick)
+    found = explore(system(2), room=Room(memory=2 << 20))
     assert time.monotonic() - began[0] < 10
-    assert calls
+    assert found.stopped is Stopped.TIME
+    assert all(0 <= now.queue < now.distinct for now in ticks[1:])
+    assert 0 <= found.queue < found.distinct
     assert sum(found.levels) <= found.distinct
-    assert found.queue >= 0
-    assert found.levels == undisturbed(2).levels[: len(found.levels)]
+    assert found.levels == expected.levels[: len(found.levels)]
 
 
 def test_runs_are_merged_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
