@@ -87,7 +87,7 @@ def test_recovery_from_what_is_not_there_is_not_offered(tmp_path: Path) -> None:
 def test_full_disk_is_an_input_output_error_with_what_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "left" / "states.1"))
 
     monkeypatch.setattr("checker.explicit_search.INTERVAL", interval)
