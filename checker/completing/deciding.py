@@ -72,7 +72,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The first ``step`` states of the log fit; beyond them nothing is known, for ``reason``."""
+    """The first ``step`` states of the log fit, beyond them nothing is known: ``reason``. ``run`` may end before."""
 
     step: int
     run: Prefix
@@ -140,7 +140,6 @@ class _Decision:
         from checker.symbolic.complete import Fitting, NoneFits, complete
         from checker.symbolic.errors import GaveUp, SymbolicError
 
-
         layers = self.frontier.layers if self.frontier is not None else []
         done = max((i + 1 for i, layer in enumerate(layers) if len(layer) <= STARTS), default=0)
         starts = list(layers[done - 1]) if done else list(self.evaluator.initial_states())
@@ -149,7 +148,7 @@ class _Decision:
         watch = self.watch
         watch.deadline, watch.listener = deadline, lambda beat: progress.show(lambda: line(progress, beat, last))
         try:
-            answer = complete(self.question.system, starts, self.log.states[done:], done, watch)
+            answer = complete(self.question.system, starts, self.log.states[done:], done, watch, progress)
         except GaveUp as error:
             return self._so_far("time ran out" if str(error) == "timeout" else f"z3 gave up: {error}")
         except SymbolicError as error:
@@ -194,7 +193,7 @@ class _Decision:
 
     def _so_far(self, reason: str) -> Undecided:
         run = self._run() if self.frontier is not None else Prefix()
-        return Undecided(len(run.positions), run, reason)
+        return Undecided(max(len(run.positions), self.watch.satisfied + 1), run, reason)
 
     def _confirmed(self, run: Prefix, states: int) -> Prefix:
         """The run, replayed and compared with the log's first states. Raises Stop: an engine that is wrong is no

@@ -7,11 +7,11 @@ steps fold to little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from checker.symbolic.batch import any_of
-from checker.symbolic.choices import IDLE, Choices, Kind, label_kinds, rule_parameters
+from checker.symbolic.choices import FREE, IDLE, Choices, Given, Kind, label_kinds, rule_parameters
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.decode import read_state, reader, state_bits
 from checker.symbolic.errors import EnginesDisagree, GaveUp
@@ -59,21 +59,25 @@ def complete(
     log: Sequence[PartialState],
     first: int,
     watch: Watch,
+    report: Callable[[int], None],
 ) -> Fitting | NoneFits:
     """A run from one of the start states through the log. ``first``: the number of its first state; no label leads to
-    number 0, which the start states are themselves. Raises GaveUp, KeyboardInterrupt."""
-    return _Run(system, starts, watch).through(log, first)
+    number 0, which the start states are themselves. ``report``: called with the number of a state before each step to
+    it is built; what it raises comes through. Raises GaveUp, KeyboardInterrupt."""
+    return _Run(system, starts, watch, report).through(log, first)
 
 
 class _Run:
-    def __init__(self, system: System, starts: Sequence[State], watch: Watch) -> None:
+    def __init__(
+        self, system: System, starts: Sequence[State], watch: Watch, report: Callable[[int], None]
+    ) -> None:
         # A log may name what the model forbids, as a script may.
         self.shape = Shape(replace(system, forbidden=()))
         self.forbidden = frozenset(system.forbidden)
         self.kinds = label_kinds(self.shape)
         self.circuit = Circuit()
         self.known = Known(self.circuit, self.shape)
-        self.watch = watch
+        self.report = report
         self.solver = Solver(self.circuit, watch)
         self.state, self.index, proper = any_of(self.circuit, self.shape, starts)
         self.solver.require(proper)
@@ -84,8 +88,8 @@ class _Run:
 
     def through(self, log: Sequence[PartialState], first: int) -> Fitting | NoneFits:
         for at, known in enumerate(log):
-            self.watch.deadline.check()
-            self._gap(known.gap)
+            self._gap(known.gap, first + at)
+            self.report(first + at)
             before = self.state
             label_fits = self._label(known) if first + at else TRUE
             fits = self.circuit.conjunction(label_fits, self.known.state(known, self.state))
@@ -102,13 +106,13 @@ class _Run:
 
     # ------------------------------------------------------------------------------------------ steps
 
-    def _gap(self, gap: int | None) -> None:
+    def _gap(self, gap: int | None, number: int) -> None:
         """At most so many labels: steps in which nothing may happen, and after which nothing happens any more."""
         if gap is None:
-            raise GaveUp("how many labels are missing in a gap is not said: z3 needs a bound; write its number")
+            raise GaveUp("z3 needs a bound for a gap: write how many labels it has at most, or use --engine reference")
         c, idle = self.circuit, FALSE
         for _ in range(gap):
-            self.watch.deadline.check()
+            self.report(number)
             kinds = (IDLE, *(kind for kind in self.kinds if kind.name not in self.forbidden))
             taken = self._step(kinds)
             self.solver.require(taken.taken)
@@ -116,8 +120,10 @@ class _Run:
             idle = taken.label_is[IDLE.name]
         self.steps_before = len(self.steps)
 
-    def _step(self, kinds: tuple[Kind, ...]) -> Step:
-        taken = step(self.circuit, self.shape, self.state, kinds)
+    def _step(self, kinds: tuple[Kind, ...], process: Value = None) -> Step:
+        """``process``: what is known of who acts."""
+        given = Given(process) if isinstance(process, str) and process in self.shape.processes else FREE
+        taken = step(self.circuit, self.shape, self.state, kinds, given, reached=True)
         self.steps.append(taken)
         self.state = taken.after
         return taken
@@ -127,7 +133,7 @@ class _Run:
         named = [k for k in self.kinds if k.name == known.rule or (known.rule is None and k.name not in self.forbidden)]
         if not named:
             return FALSE
-        c, taken = self.circuit, self._step(tuple(named))
+        c, taken = self.circuit, self._step(tuple(named), known.picks.get("process"))
         kinds = zip(taken.choices.is_kind, taken.choices.kinds, strict=True)
         return c.conjunction(
             taken.taken, c.some(c.conjunction(bit, self._picks(kind, known.picks, taken)) for bit, kind in kinds)
@@ -169,7 +175,7 @@ class _Run:
         states: dict[State, None] = {}
         bits = sorted({bit for bit in state_bits(before) if bit > 1})
         asks = f"another state fits that the log's state {number} could come after"
-        while len(states) < SAMPLES and self.solver.check(query=Query("complete", asks, number, "before")):
+        while len(states) < SAMPLES and self.solver.check(query=Query("complete", asks, label=f"before-{number}")):
             found, state = self._read(bits, before)
             read = read or found
             states[state] = None

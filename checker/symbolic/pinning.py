@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -11,7 +10,7 @@ from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.known import BUDGETS, UNKNOWN, known_part
 from checker.symbolic.numbers import Number
 from checker.symbolic.state import PendingRecord, Shape, Slot, SymbolicState
-from checker.symbolic.values import Symbolic, constant
+from checker.symbolic.values import Symbolic, constant, is_atom
 from spec.sorts import BOOL, IntSort, Sort
 from spec.state import Bag, Message
 from traces.partial import PartialState
@@ -77,41 +76,52 @@ class Pinning:
         )
 
     def _pending(self, computed: tuple[PendingRecord, ...]) -> tuple[PendingRecord, ...]:
-        """Records are kept for all processes in one row: pinned if all are known."""
-        try:
-            return tuple(self._known_records())
-        except (NotOfSort, Incomplete):
-            return computed
-
-    def _known_records(self) -> Iterator[PendingRecord]:
-        shape = self.shape
+        """Process by process: the records of one are computed, or known."""
+        shape, pinned = self.shape, []
         for i, (process, kind) in enumerate(zip(shape.processes, shape.kinds, strict=True)):
-            if not kind.has_storage:
-                continue
-            here = tuple(TRUE if j == i else FALSE for j in range(len(shape.processes)))
-            variables = shape.durable_variables(i)
-            for record in _sequence(self._part("pending", process)):
-                values = _fields(record, [v.name for v in variables])
-                yield PendingRecord(
-                    here,
-                    tuple(constant(typed(v.sort, value), v.sort) for v, value in zip(variables, values, strict=True)),
-                )
+            if kind.has_storage:
+                try:
+                    known = [self._known_record(i, r) for r in _sequence(self._part("pending", process))]
+                except (NotOfSort, Incomplete):
+                    continue
+                others = [PendingRecord((*r.of[:i], FALSE, *r.of[i + 1 :]), r.record) for r in computed]
+                computed = tuple(r for r in others if any(bit != FALSE for bit in r.of))
+                here = tuple(TRUE if j == i else FALSE for j in range(len(shape.processes)))
+                pinned += [PendingRecord(here, record) for record in known]
+        return (*computed, *pinned)
+
+    def _known_record(self, process: int, known: Value) -> tuple[Symbolic, ...]:
+        variables = self.shape.durable_variables(process)
+        values = _fields(known, [v.name for v in variables])
+        return tuple(constant(typed(v.sort, value), v.sort) for v, value in zip(variables, values, strict=True))
 
     def _messages(self, computed: tuple[Slot, ...]) -> tuple[Slot, ...]:
-        """Slots are those of the network and all outboxes: pinned if all are known. It ends the row of messages that
-        may long be gone."""
-        shape = self.shape
+        """The network, and each outbox: computed, or known. It ends the row of slots of messages that are long gone."""
+        c, shape = self.c, self.shape
+        network: Bag = frozenset()
         try:
-            word = "position" if shape.fifo else "copies"
-            entries = [_fields(entry, ["message", word]) for entry in _sequence(self.given.get("network", UNKNOWN))]
-            network: Bag = frozenset((self._message(m), typed(IntSort(1), n)) for m, n in entries)
-            outboxes = tuple(
-                tuple(self._message(m) for m in _sequence(self._part("outbox", process))) if kind.has_storage else ()
-                for process, kind in zip(shape.processes, shape.kinds, strict=True)
-            )
+            network = self._known_network()
+            computed = tuple(replace(slot, in_network=FALSE) for slot in computed)
         except (NotOfSort, Incomplete):
-            return computed
-        return tuple(shape.slots(self.c, network, outboxes))
+            pass
+        outboxes: list[tuple[Message, ...]] = []
+        for process, kind in zip(shape.processes, shape.kinds, strict=True):
+            if kind.has_storage:
+                try:
+                    outboxes.append(tuple(self._message(m) for m in _sequence(self._part("outbox", process))))
+                except (NotOfSort, Incomplete):
+                    continue
+                computed = tuple(
+                    replace(slot, waiting=c.conjunction(slot.waiting, is_atom(c, slot.message.source, process) ^ 1))
+                    for slot in computed
+                )
+        left = (slot for slot in computed if slot.in_network != FALSE or slot.waiting != FALSE)
+        return (*left, *shape.slots(c, network, tuple(outboxes)))
+
+    def _known_network(self) -> Bag:
+        word = "position" if self.shape.fifo else "copies"
+        entries = [_fields(entry, ["message", word]) for entry in _sequence(self.given.get("network", UNKNOWN))]
+        return frozenset((self._message(message), typed(IntSort(1), number)) for message, number in entries)
 
     def _message(self, known: Value) -> Message:
         if not isinstance(known, Map) or not isinstance(known.get("type"), str):

@@ -115,6 +115,12 @@ class Watch:
         depths = (asked.query.depth for asked in reversed(self.asked) if asked.answer is Answer.UNSATISFIABLE)
         return next((depth for depth in depths if depth is not None), -1)
 
+    @property
+    def satisfied(self) -> int:
+        """The depth of the last question that was answered by "yes"; -1: of none."""
+        depths = (asked.query.depth for asked in reversed(self.asked) if asked.answer is Answer.SATISFIABLE)
+        return next((depth for depth in depths if depth is not None), -1)
+
     @contextmanager
     def listening(self, query: Query, memory: Callable[[], int]) -> Iterator[None]:
         """Signs of life while the block runs."""

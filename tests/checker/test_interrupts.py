@@ -145,6 +145,17 @@ def test_ctrl_c_takes_less_than_a_second_of_work_wherever_it_comes(where: str) -
     assert float(ran.stdout) < 1.0
 
 
+@pytest.mark.parametrize("engine", ["reference", "symbolic"])
+def test_ctrl_c_ends_the_completion_of_a_log_with_what_fits(engine: str, tmp_path: Path) -> None:
+    log = tmp_path / "log.itf.json"
+    states = [{}, {"mbt::actionTaken": "timeout"}, {"#meta": {"gap": 60}, "current_term": {"s1": 1, "s2": 2, "s3": 3}}]
+    log.write_text(json.dumps({"states": states}), encoding="utf-8")
+    ran, took = interrupted_when(["complete", log, "--engine", engine], "complete: ", tmp_path)
+    assert ran.code == Exit.INTERRUPTED
+    assert took < PROMPTLY
+    assert "Inconclusive: interrupted; the first 2 states of 3 fit" in ran.out
+
+
 def test_ctrl_c_ends_the_main_job_with_a_partial_report(tmp_path: Path) -> None:
     ran, took = interrupted_when([], "enumerate: ", tmp_path)
     assert ran.code == Exit.INTERRUPTED
