@@ -1,8 +1,8 @@
 """A log with holes, by z3: the run unrolled step by step with what the log knows pinned in each state and label.
 
-Each of the log's states is asked about before the next step is added, so that the first that no run fits is found as
-such: z3's "unsatisfiable" says that there is none. What is known takes the place of what was computed, so that later
-steps fold to little.
+The log's states are asked about a few at a time, and where they do not fit, one after the other, so that the first that
+no run fits is found as such: z3's "unsatisfiable" says that there is none. What is known takes the place of what was
+computed, so that later steps fold to little.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from spec.state import Label, State
 from spec.system import System
 from traces.partial import Missing, PartialState
 from traces.values import Map, Value
+
+BLOCK = 8
+"""How many of the log's states are asked about at once: each question costs as much as some steps."""
 
 SAMPLES = 16
 """How many of the states that fit a refused log so far are read, for the explanation."""
@@ -67,6 +70,19 @@ def complete(
     return _Run(system, starts, watch, report).through(log, first)
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """One of the log's states, not yet asked about. ``at``: its position in what was asked for, ``number``: in the log.
+    ``fits``: the label is enabled, and label and state are what is known of them. ``before``: the state that the label
+    leads from, after so many steps (``built``)."""
+
+    at: int
+    number: int
+    fits: Bit
+    before: SymbolicState
+    built: int
+
+
 class _Run:
     def __init__(
         self, system: System, starts: Sequence[State], watch: Watch, report: Callable[[int], None]
@@ -83,26 +99,44 @@ class _Run:
         self.solver.require(proper)
         self.steps: list[Step] = []
         self.ends: list[int] = []  # after how many steps each of the log's states is come to
-        self.steps_before = 0  # those that the label that is asked about comes after
+        self.open: list[_Open] = []
         self._values: ReadBit = bool
 
     def through(self, log: Sequence[PartialState], first: int) -> Fitting | NoneFits:
         for at, known in enumerate(log):
+            if (known.gap != 0 or len(self.open) == BLOCK) and (refused := self._settled()) is not None:
+                return refused
             self._gap(known.gap, first + at)
             self.report(first + at)
-            before = self.state
+            before, built = self.state, len(self.steps)
             label_fits = self._label(known) if first + at else TRUE
             fits = self.circuit.conjunction(label_fits, self.known.state(known, self.state))
-            asks = f"a run fits the log's states 0 to {first + at}"
-            if not self.solver.check(fits, query=Query("complete", asks, first + at)):
-                if first + at == 0:
-                    return NoneFits(at, None, ())
-                del self.steps[self.steps_before :]
-                return self._refused(at, first + at, before)
-            self.solver.require(fits)
+            self.open.append(_Open(at, first + at, fits, before, built))
             self.ends.append(len(self.steps))
             self.state = Pinning(self.circuit, self.shape, known).of(self.state)
-        return self._read((), self.state)[0]
+        refused = self._settled()
+        return self._read((), self.state)[0] if refused is None else refused
+
+    def _settled(self) -> NoneFits | None:
+        """Asks whether the open states fit, all at once; where they do not, one after the other. The first that does
+        not, or None."""
+        open_, self.open = self.open, []
+        if open_ and self._fits(self.circuit.every(one.fits for one in open_), open_[-1].number):
+            return None
+        for one in open_:
+            if len(open_) == 1 or not self._fits(one.fits, one.number):
+                del self.steps[one.built :], self.ends[one.at :]
+                return self._refused(one) if one.number else NoneFits(one.at, None, ())
+        assert not open_, "each of the states fits, and not all of them"
+        return None
+
+    def _fits(self, bit: Bit, number: int) -> bool:
+        """Whether a run has that too; then it is required of all that is asked later."""
+        query = Query("complete", f"a run fits the log's states 0 to {number}", number)
+        if not self.solver.check(bit, query=query):
+            return False
+        self.solver.require(bit)
+        return True
 
     # ------------------------------------------------------------------------------------------ steps
 
@@ -118,7 +152,6 @@ class _Run:
             self.solver.require(taken.taken)
             self.solver.require(c.implies(idle, taken.label_is[IDLE.name]))
             idle = taken.label_is[IDLE.name]
-        self.steps_before = len(self.steps)
 
     def _step(self, kinds: tuple[Kind, ...], process: Value = None) -> Step:
         """``process``: what is known of who acts."""
@@ -169,20 +202,21 @@ class _Run:
 
     # --------------------------------------------------------------------------------------- answers
 
-    def _refused(self, at: int, number: int, before: SymbolicState) -> NoneFits:
+    def _refused(self, refused: _Open) -> NoneFits:
         """With the run as far as it fits, and states that the step that does not fit could start from."""
         read: Fitting | None = None
         states: dict[State, None] = {}
-        bits = sorted({bit for bit in state_bits(before) if bit > 1})
-        asks = f"another state fits that the log's state {number} could come after"
-        while len(states) < SAMPLES and self.solver.check(query=Query("complete", asks, label=f"before-{number}")):
-            found, state = self._read(bits, before)
+        bits = sorted({bit for bit in state_bits(refused.before) if bit > 1})
+        asks = f"another state fits that the log's state {refused.number} could come after"
+        query = Query("complete", asks, label=f"before-{refused.number}")
+        while len(states) < SAMPLES and self.solver.check(query=query):
+            found, state = self._read(bits, refused.before)
             read = read or found
             states[state] = None
             values = self._values
             self.solver.require_some([bit ^ int(values(bit)) for bit in bits])
         assert read is not None, "a run that fitted before has gone"
-        return NoneFits(at, read, tuple(states))
+        return NoneFits(refused.at, read, tuple(states))
 
     def _read(self, bits: Sequence[Bit], last: SymbolicState) -> tuple[Fitting, State]:
         """The run of z3's model: its choices read, all else simulated."""

@@ -16,6 +16,9 @@ from spec.state import Bag, Message
 from traces.partial import PartialState
 from traces.values import Map, Value
 
+MANY = 100
+"""Copies of a message: more are not put in the place of what is computed, for each is a slot."""
+
 
 class Pinning:
     """What is known in full of one state; what is known in part, or is no value of its sort, stays as computed."""
@@ -121,7 +124,7 @@ class Pinning:
     def _known_network(self) -> Bag:
         word = "position" if self.shape.fifo else "copies"
         entries = [_fields(entry, ["message", word]) for entry in _sequence(self.given.get("network", UNKNOWN))]
-        return frozenset((self._message(message), typed(IntSort(1), number)) for message, number in entries)
+        return frozenset((self._message(message), typed(IntSort(1, MANY), number)) for message, number in entries)
 
     def _message(self, known: Value) -> Message:
         if not isinstance(known, Map) or not isinstance(known.get("type"), str):

@@ -219,12 +219,13 @@ def test_a_log_that_fits_is_written_in_full_and_fits_again(spec: Path, tmp_path:
 
 
 def test_what_z3_is_asked_about_a_log_is_written_with_its_answer(spec: Path, tmp_path: Path) -> None:
-    log = log_file(tmp_path, [{}, GROWN, {}])
+    log = log_file(tmp_path, [{}, GROWN, {}, {"total": {"a": 9}}, {}])
     ran = model_check("complete", log, spec, "--engine", "symbolic", "--smt-out", tmp_path / "smt", "--json")
-    assert ran.code == Exit.HOLDS
-    files = [question["file"] for question in ran.json["questions"]]
-    assert len(files) == 3
-    assert all(":status sat" in Path(file).read_text(encoding="utf-8") for file in files)
+    assert ran.code == Exit.LOG_REFUSED
+    asked = ran.json["questions"]
+    assert [question["depth"] for question in asked[:5]] == [4, 0, 1, 2, 3], "all at once, then one after the other"
+    said = [Path(question["file"]).read_text(encoding="utf-8") for question in asked[:5]]
+    assert [":status sat" in text for text in said] == [False, True, True, True, False]
 
 
 def test_a_log_that_is_refused_leaves_its_longest_prefix(spec: Path, tmp_path: Path) -> None:
