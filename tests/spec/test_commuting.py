@@ -16,11 +16,23 @@ from spec.system import System
 from tests.checker.symbolic_systems import kitchen, of_text, shipped_system
 from tests.spec.walks import walk
 
-# A constraint over what two labels write, and a start that a label must first repair.
+# A constraint over what two labels write, a start that a label must first repair, and ghosts that look around.
 TOGETHER = """
 const Node: set
+message Hello:
+    loud: bool
+network bag
 process Node:
+    durable kept: 0..1 = 0
     volatile seen: 0..3 = 0
+    action greet(peer: Node):
+        send Hello(loud=true) to peer
+    on Hello m as hello:
+        seen := 0
+    action survey:
+        ghost alive := size({{p for p in Node if up(p)}})
+    action listen:
+        ghost heard := size(network(Hello))
     action lower:
         low := low + 1
     action higher:
@@ -32,8 +44,12 @@ process Node:
 shared low:  0..3 = 0
 shared high: 0..3 = 0
 ghost most: 0..3 = 0
+ghost alive: 0..3 = 3
+ghost heard: 0..9 = 0
 model m:
     Node = {{a, b, c}}
+    max_crashes = 2
+    max_copies = 1
     constraint close:
         low + high <= 2 and low + high >= {least}
 """
