@@ -73,7 +73,8 @@ class Matrix:
 
     ``bound``: how many labels the search went that was asked of what the schedules left open (None: there was none);
     ``decided[state]``: of how many labels at most it knows all completions (``NO_LONGER``: of any length), and
-    ``found`` the pairs of a window's unit and an outcome that it found runs for."""
+    ``found`` the pairs of a window's unit and an outcome that it found runs for. ``ruled_out[state]``: elements with
+    outcomes that no run leads to, whatever its length."""
 
     system: System
     cells: dict[CellKey, Cell] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Matrix:
     starts: dict[tuple[int, Unit], dict[State, Start]] = field(default_factory=dict)
     bound: int | None = None
     decided: dict[State, int] = field(default_factory=dict)
+    ruled_out: dict[State, set[tuple[int, int]]] = field(default_factory=dict)
     found: set[tuple[int, Unit, int]] = field(default_factory=set)
 
     def count(self, window: int, outcome: int) -> int:

@@ -43,8 +43,8 @@ class Pairs:
         return self.total - self.by_schedules - self.by_search - self.none
 
 
-def open_goals(matrix: Matrix) -> Wanted:
-    """The states after a crash, each with the goals that its window's units still lack."""
+def open_goals(matrix: Matrix, *, but: Wanted | None = None) -> Wanted:
+    """The states after a crash, each with the goals that its window's units still lack. ``but``: without these."""
     seen = _seen(matrix)
     goals = goals_of(matrix.system)
     wanted: Wanted = {}
@@ -52,7 +52,10 @@ def open_goals(matrix: Matrix) -> Wanted:
         lacking = {goal for goal in goals if goal[0] == unit[1] and (window, unit, goal[1]) not in seen}
         for state in starts if lacking else ():
             wanted.setdefault(state, set()).update(lacking)
-    return wanted
+    if but is None:
+        return wanted
+    left = {state: goals - but.get(state, set()) for state, goals in wanted.items()}
+    return {state: goals for state, goals in left.items() if goals}
 
 
 class Filling:
@@ -78,6 +81,8 @@ class Filling:
         for (element, outcome), labels in decided.runs.items():
             last = self._last(state, labels)
             if last is None or self.classifier.outcomes(last)[element] != outcome:
+                return False
+            if (element, outcome) in matrix.ruled_out.get(state, ()):  # by z3, and yet there it is
                 return False
             for window, unit in self.places[state]:
                 if unit[1] == element and (window, unit, outcome) not in self.seen:
@@ -139,7 +144,7 @@ def _statuses(matrix: Matrix) -> Iterator[tuple[int, Unit, int, Status]]:
                 continue
             if (window, unit, outcome) in seen:
                 yield window, unit, outcome, Status.SEEN
-            elif known == NO_LONGER:
+            elif known == NO_LONGER or all((element, outcome) in matrix.ruled_out.get(s, ()) for s in starts):
                 yield window, unit, outcome, Status.NONE_AT_ALL
             elif matrix.bound is not None and known >= matrix.bound:
                 yield window, unit, outcome, Status.NONE

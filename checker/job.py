@@ -14,7 +14,7 @@ from pathlib import Path
 
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
-from checker.deciding import Decided, decide
+from checker.deciding import Decided, decide, ruled_out
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
 from checker.explicit.back_end import available
 from checker.flaw import Flaw, show_flaw
@@ -55,7 +55,8 @@ class MainJob:
     ``enumerated_again``: by a second engine, where both are asked; ``agree``: whether its sets are the same.
     ``counts``: how many were found, and how many classes of them; ``reduce``: one interleaving of each class is
     replayed, not all. ``within``: how long the completions are that a search looks for where no schedule shows an
-    outcome (None: there is no search); ``wrong_completion``: why an engine's answer was not taken.
+    outcome (None: there is no search); ``settle``: z3 may rule outcomes out at any length; ``wrong_completion``: why an
+    engine's answer was not taken. ``asked``: all that z3 was asked for the enumeration.
     """
 
     question: Question
@@ -78,6 +79,7 @@ class MainJob:
     workers: int = 1
     asked: list[Asked] = field(default_factory=list)
     within: int | None = None
+    settle: bool = False
     wrong_completion: str = ""
 
     @property
@@ -122,7 +124,8 @@ def main_job(
     """Runs all parts in order. Ctrl-C, or time running out, is remembered, not raised."""
     deadline = None if timeout is None else time.monotonic() + timeout
     opened = open_named(target)
-    job = run_enumeration(question, engine, cubes(question, None, None, None), opened, timeout, command, workers)
+    chosen = cubes(question, None, None, None)
+    job = run_enumeration(question, engine, chosen, opened, timeout, command, workers, settle=True)
     if not job.stopped:
         with _remembered(job), reported_errors():
             _invariants(job, deadline)
@@ -144,11 +147,13 @@ def run_enumeration(
     within: int | None = None,
     reduce: UpTo | None = None,
     smt_out: Path | None = None,
+    settle: bool = False,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
     running out, is remembered, not raised. ``smt_out``: a folder for the questions to z3."""
     workers = default_workers() if workers is None else workers
     job = MainJob(question, engine, command, workers=workers, within=within, reduce=reduce)
+    job.settle = settle or within is not None
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
         _enumerate(job, chosen, deadline, smt_out)
@@ -251,6 +256,9 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None) -> No
         for number, part in enumerate(parts, 1):
             job.matrix.merge(part)
             progress(min(number * 40, len(found)))
+    if job.settle and job.first_engine == "symbolic":
+        with _timed(job, "rule out"):
+            job.matrix.ruled_out = ruled_out(evaluator, open_goals(job.matrix), _left(deadline), job.workers)
     if job.within is not None:
         with _timed(job, "decide"):
             _decide(job, job.matrix, job.within, deadline)
@@ -261,12 +269,15 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None) -> No
 
 def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None) -> None:
     """Asks the engine, or both, for what no schedule has shown."""
-    wanted, evaluator = open_goals(matrix), job.question.evaluator
+    evaluator = job.question.evaluator
+    # A second engine is asked about what is ruled out, too: a run to it would show that z3 is wrong.
+    everything, left = open_goals(matrix), open_goals(matrix, but=matrix.ruled_out)
     filling = Filling(matrix, evaluator, within)
     engines = [job.first_engine, *([job.second_engine] if job.engine == "both" else [])]
     answers = []
     for engine in engines:
         said: dict[State, Decided] = {}
+        wanted = left if engine == "symbolic" else everything
         answers.append(said)
         with Progress(f"complete ({engine})", len(wanted), "states after a crash", deadline) as progress:
 

@@ -78,12 +78,10 @@ def pairs_text(matrix: Matrix) -> str:
     pairs = pairs_of(matrix)
     parts = [f"{pairs.by_schedules:,} shown by a schedule"]
     if matrix.bound is not None:
-        at_all = f" ({pairs.none_at_all:,} of them none of any length)" if pairs.none_at_all else ""
-        parts += [
-            f"{pairs.by_search:,} by a search among all runs of at most {matrix.bound} labels",
-            f"{pairs.none:,} have no such run{at_all}"
-            + (f" ({NEVER}: no pair of that cell has)" if never(matrix) else ""),
-        ]
+        parts.append(f"{pairs.by_search:,} by a search among all runs of at most {matrix.bound} labels")
+        parts.append(f"{pairs.none - pairs.none_at_all:,} have no run of so many")
+    if pairs.none:
+        parts.append(f"{pairs.none_at_all:,} have none of any length ({NEVER}: no pair of that cell has a run)")
     text = f"{pairs.total:,} pairs of crash state and outcome: {', '.join(parts)}, {pairs.undecided:,} undecided"
     hint = "; not seen does not mean unreachable: --complete N searches all runs of N labels"
     return text + (hint if matrix.bound is None and pairs.undecided else "")

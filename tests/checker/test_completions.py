@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import checker.job
-from checker.deciding import Decided, Wanted, decide, goals_of
+from checker.deciding import Decided, Wanted, decide, goals_of, ruled_out
 from checker.enumeration import cubes
 from checker.gaps import pairs_of
 from checker.job import MainJob, run_enumeration
@@ -141,17 +142,79 @@ def test_only_what_is_asked_for_is_answered(narrow: Path, engine: str) -> None:
         assert found == ({goal: everything[goal]} if goal in everything else {})
 
 
+@cache
+def tiny() -> tuple[Question, dict[State, dict[tuple[int, int], int]]]:
+    question = ask(None, model="tiny")
+    return question, {s: by_brute_force(question.evaluator, s, 8) for s in after_crashes(question, 2)}
+
+
 @pytest.mark.parametrize("engine", ["symbolic", "explicit"])
 def test_raft_completions_are_those_of_brute_force(engine: str) -> None:
-    question = ask(None, model="tiny")
+    question, found = tiny()
     goals = set(goals_of(question.system))
-    found = {state: by_brute_force(question.evaluator, state, 8) for state in after_crashes(question, 2)}
     ends = [state for state, some in found.items() if some]
     others = [state for state, some in found.items() if not some]
     states = [*ends[:2], others[0]]
     answers = decided(question, engine, dict.fromkeys(states, goals), 8)
     assert {state: lengths(answer) for state, answer in answers.items()} == {state: found[state] for state in states}
     assert len(ends) >= 2
+
+
+# ------------------------------------------------------------------------------------------- ruled out for ever
+
+
+def all_open(question: Question, depth: int) -> Wanted:
+    return {state: set(goals_of(question.system)) for state in after_crashes(question, depth)}
+
+
+def test_what_stays_true_rules_outcomes_out_at_any_length(narrow: Path) -> None:
+    question = ask(str(narrow))
+    wanted = all_open(question, 2)
+    refused = ruled_out(question.evaluator, wanted, None, 1)
+    names = [outcome.name for outcome in question.system.outcomes]
+    noted = question.evaluator.compile(question.system.outcomes[1].expr.left)  # type: ignore[union-attr]
+    for state, goals in refused.items():
+        expected = {"absurd", "kept"} if question.evaluator.holds(noted, state) else {"absurd"}
+        assert goals == {goal for goal in wanted[state] if names[goal[1]] in expected}
+    assert len({len(goals) for goals in refused.values()}) == 2  # some have noted, and some have not
+
+
+@pytest.mark.parametrize("which", ["narrow", pytest.param("tiny", marks=pytest.mark.slow)])
+def test_no_run_leads_to_what_is_ruled_out(narrow: Path, which: str) -> None:
+    question = ask(str(narrow)) if which == "narrow" else tiny()[0]
+    wanted = dict(list(all_open(question, 2).items())[::4])
+    refused = ruled_out(question.evaluator, wanted, None, 1)
+    assert sum(map(len, refused.values())) >= len(wanted)
+    for state, answer in decided(question, "explicit", wanted, 100).items():
+        assert answer.complete
+        assert not answer.runs.keys() & refused[state]
+
+
+FORGETFUL = NARROW.replace("ghost noted := true", "ghost noted := not noted")
+
+
+def test_what_a_step_may_undo_rules_nothing_out(tmp_path: Path) -> None:
+    path = tmp_path / "forgetful.spec"
+    path.write_text(FORGETFUL, encoding="utf-8")
+    question = ask(str(path))
+    wanted = all_open(question, 2)
+    absurd = {(element, 0) for element in (0, 1)}
+    assert all(goals == absurd for goals in ruled_out(question.evaluator, wanted, None, 1).values())
+
+
+def test_where_a_ghost_looks_at_storage_nothing_is_ruled_out(tmp_path: Path) -> None:
+    path = tmp_path / "curious.spec"
+    curious = "ghost noted := noted or exists p in Node: disk(p).d == 2"
+    path.write_text(NARROW.replace("ghost noted := true", curious), encoding="utf-8")
+    question = ask(str(path))
+    assert ruled_out(question.evaluator, all_open(question, 1), None, 1) == {}
+
+
+def test_an_engine_that_reaches_what_is_ruled_out_is_exit_21(narrow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker.job, "ruled_out", lambda evaluator, wanted, *_: wanted)
+    ran = model_check("enumerate", narrow, "--engine", "both", "--complete", "6")
+    assert ran.code == Exit.ENGINES_DISAGREE
+    assert "the evaluator does not take a completion by the explicit engine" in ran.out
 
 
 # ------------------------------------------------------------------------------------------------- the matrix
@@ -211,6 +274,8 @@ def test_the_engines_fill_the_same_cells_of_the_report(narrow: Path, engine: str
     pairs = matrix_pairs(narrow)
     assert f"{pairs['total']} pairs" in line
     assert f"{pairs['by_search']} by a search among all runs of at most 6 labels" in line
+    none = pairs["none"] - pairs["none_at_all"] if engine in ("explicit", "reference") else None
+    assert none is None or f"{none} have no run of so many" in line
     assert line.endswith("0 undecided")
     assert "reproduce" not in ran.err
 
