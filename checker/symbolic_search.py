@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from checker.checking import Checked
@@ -15,7 +16,7 @@ from checker.symbolic.check import Violation
 from checker.symbolic.check import check as search
 from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
-from checker.symbolic.errors import SymbolicError
+from checker.symbolic.errors import NotEncodable, SymbolicError
 from checker.symbolic.images import Images
 from checker.symbolic.reach import Reach
 from checker.symbolic.watch import Watch
@@ -31,7 +32,7 @@ def check_symbolic(
 ) -> Checked:
     """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end."""
     start, prefix = question.start(scenario)
-    with Progress("check") as progress:
+    with Progress("check") as progress, reported_failures():
         watch = watch_with(progress, timeout, max_steps, smt_out)
         checked = _checked(question, max_steps, start, prefix, watch)
     checked.asked = tuple(watch.asked)
@@ -43,8 +44,6 @@ def _checked(question: Question, max_steps: int, start: State, prefix: tuple[Lab
         answer = search(question.system, max_steps, start=start, only=question.only, watch=watch)
     except KeyboardInterrupt:
         return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
-    except SymbolicError as error:
-        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     match answer:
         case Violation(violated, message, labels, _):
             code = Exit.EVALUATION_ERROR if violated is None else Exit.SAFETY
@@ -59,6 +58,18 @@ def _checked(question: Question, max_steps: int, start: State, prefix: tuple[Lab
             return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
 
 
+@contextmanager
+def reported_failures() -> Iterator[None]:
+    """Turns what the engine cannot do, or did wrong, into a Stop."""
+    try:
+        yield
+    except NotEncodable as reason:
+        others = "--engine explicit or --engine reference"
+        raise Stop(Exit.USAGE, f"the symbolic engine cannot encode this: {reason}; take {others}") from reason
+    except SymbolicError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
+
+
 def reach_symbolic(
     question: Question,
     sequence: GoalSequence,
@@ -69,7 +80,7 @@ def reach_symbolic(
 ) -> None:
     """The runs that meet the goals, the shortest first, until ``note`` says that it is over."""
     assert how.max_steps is not None
-    with Progress("reach") as progress:
+    with Progress("reach") as progress, reported_failures():
         watch = watch_with(progress, how.timeout, how.max_steps, how.smt_out)
         try:
             reach = Reach(question.system, sequence, how.max_steps, start, watch)
@@ -85,8 +96,6 @@ def reach_symbolic(
                         into.code, into.reason = Exit.INCONCLUSIVE, reason
         except KeyboardInterrupt:
             into.code, into.reason, into.depth = Exit.INTERRUPTED, "interrupted", watch.refuted
-        except SymbolicError as error:
-            raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
         finally:
             into.asked = tuple(watch.asked)
 
@@ -97,7 +106,7 @@ def enumerate_symbolic(
     """By z3. Time running out and Ctrl-C leave what was found in ``into``; the latter is raised again."""
     start, prefix = question.start(cube.scenario)
     images = Images(question.system, watch)
-    try:
+    with reported_failures():
         crashes = crash_states(
             question.system,
             start,
@@ -120,8 +129,6 @@ def enumerate_symbolic(
             for found in search_:
                 into.interleavings.append(Interleaving(prefix + found.prefix, found.start, found.labels))
             stopped = search_.stopped
-    except SymbolicError as error:
-        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     if stopped == INTERRUPTED:
         raise KeyboardInterrupt
     into.complete = stopped is None

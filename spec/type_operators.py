@@ -5,7 +5,18 @@ from __future__ import annotations
 from spec.resolve import SYSTEM_ACTIONS
 from spec.sorts import BOOL, INT, AtomSort, IntSort, MessageSort, OptionalSort, SeqSort, SetSort, Sort
 from spec.syntax import Expression, Infix, Name, NoneLiteral, Number, Prefix
-from spec.system import Binary, Expr, IntRange, LabelIs, Literal, Operator, Unary, UnaryOperator
+from spec.system import (
+    Binary,
+    Expr,
+    IntRange,
+    LabelIs,
+    Literal,
+    MakeSet,
+    MessagesIn,
+    Operator,
+    Unary,
+    UnaryOperator,
+)
 from spec.type_report import did_you_mean
 from spec.type_scope import Scope, is_open
 from spec.type_sorts import coerced, comparable, described, joined
@@ -98,7 +109,11 @@ def _equal(node: Infix, scope: Scope) -> Expr | None:
             "S302", node.place, message, "both sides of a comparison have one type; these are never equal"
         )
         return None
-    return Binary(Operator.EQUAL if node.operator == "==" else Operator.NOT_EQUAL, *united, BOOL, node.place)
+    operator = Operator.EQUAL if node.operator == "==" else Operator.NOT_EQUAL
+    for one, empty in (united, united[::-1]):
+        if isinstance(one, MessagesIn) and empty == MakeSet((), empty.sort):  # engines count messages, and store none
+            return Binary(operator, Unary(UnaryOperator.SIZE, one, INT), Literal(0, INT), BOOL, node.place)
+    return Binary(operator, *united, BOOL, node.place)
 
 
 def _label(node: Infix, label: Name, rule: Expression, scope: Scope) -> Expr | None:

@@ -8,7 +8,7 @@ from typing import Any
 from checker.symbolic.circuit import FALSE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
 from checker.symbolic.numbers import Number, by_cases
-from checker.symbolic.values import Members, MessageSet, Symbolic, cases, equal
+from checker.symbolic.values import Members, MessageSet, Symbolic, cases, includes, messages_of
 from spec.sorts import Sort
 from spec.system import Operator
 
@@ -44,11 +44,8 @@ def set_operation(c: Circuit, operator: Operator, left: Symbolic, right: Symboli
 
 
 def included(c: Circuit, left: Symbolic, right: Symbolic) -> Bit:
-    if isinstance(left, MessageSet) and isinstance(right, MessageSet):
-        return c.every(
-            c.implies(there, c.some(c.conjunction(other, equal(c, message, m)) for other, m in right.messages))
-            for there, message in left.messages
-        )
+    if isinstance(left, MessageSet) or isinstance(right, MessageSet):
+        return includes(c, messages_of(right), messages_of(left))
     assert isinstance(left, Members)
     assert isinstance(right, Members)
     return c.every(c.implies(bit, right.members.get(key, FALSE)) for key, bit in left.members.items())

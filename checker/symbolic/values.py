@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
+from checker.symbolic.errors import NotEncodable
 from checker.symbolic.numbers import Number, bit_at, is_number, less, number, width
 from spec.sorts import (
     AtomSort,
@@ -173,6 +174,9 @@ def select(c: Circuit, cases: Sequence[tuple[Bit, Symbolic]]) -> Symbolic:
 def equal(c: Circuit, a: Symbolic, b: Symbolic) -> Bit:
     if a is b:
         return TRUE
+    if isinstance(a, MessageSet) or isinstance(b, MessageSet):
+        left, right = messages_of(a), messages_of(b)
+        return c.conjunction(includes(c, right, left), includes(c, left, right))
     match a, b:
         case int(), int():
             return c.same(a, b)
@@ -208,6 +212,22 @@ def equal(c: Circuit, a: Symbolic, b: Symbolic) -> Bit:
                 return FALSE
             return c.every(equal(c, x, y) for x, y in zip(a.fields, b.fields, strict=True))
     raise AssertionError(f"comparing {type(a).__name__} and {type(b).__name__}")
+
+
+def messages_of(a: Symbolic) -> MessageSet:
+    """A set that is compared with a set of messages: one itself, or the empty set. Raises NotEncodable."""
+    if isinstance(a, MessageSet):
+        return a
+    if isinstance(a, Members) and not a.members:
+        return MessageSet(())
+    raise NotEncodable("a set of messages that is not a part of the network")
+
+
+def includes(c: Circuit, larger: MessageSet, smaller: MessageSet) -> Bit:
+    return c.every(
+        c.implies(there, c.some(c.conjunction(other, equal(c, message, m)) for other, m in larger.messages))
+        for there, message in smaller.messages
+    )
 
 
 # ---------------------------------------------------------------------------------------------- constants

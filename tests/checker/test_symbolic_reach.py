@@ -80,6 +80,8 @@ QUESTIONS: list[tuple[tuple[str, ...], str | None]] = [
     (("write(n, more=k)", "drop(Told) when message.number == k", "deliver(n)"), "n in Node, k in 1..2"),
     (("drop(Told, source=a)", "size(network) == 1 and b.heard == none"), None),
     (("deliver(b) when message.source == a", "b.heard == 1", "drop(Hush, destination=b)"), None),
+    (("network(Told) != {}", "network(Told) == {}"), None),
+    (("{m for m in network(Told) if m.number == 2} != {} and {} subset network(Hush)",), None),
     (("tell(a, peer=b)", "tell(a, peer=b)", "restart"), None),
     (("write(a, more=2)", "crash(a, keep=1)", "write(a, more=1)"), None),  # 2 + 1 is cut
     (("a.number == 1", "a.number == 0", "a.number == 2", "flush(b)"), None),
