@@ -95,7 +95,7 @@ def _emitter() -> str:
     frame = sys._getframe(1)
     while frame is not None and len(lines) < 3:
         file = frame.f_code.co_filename.rpartition("/")[2]
-        if file not in ("emit_checks.py", "emit_code.py"):
+        if file not in ("emit_checks.py", "emit_code.py", "emit_extents.py"):
             lines.append(f"{file}:{frame.f_lineno}")
         frame = frame.f_back  # type: ignore[assignment]
     return " < ".join(lines)

@@ -1,8 +1,4 @@
-"""Writing LLVM IR: a builder that folds constants, keeps integers as wide as they need, and knows ifs and loops.
-
-Three kinds of machine values: ``i1`` for booleans, ``i64`` for numbers and positions, and ``iN`` (N a multiple of 64,
-always more than the bits in use, so that no shift by a width in use is undefined) for packed bits.
-"""
+"""Writing LLVM IR: a builder that folds constants, keeps integers as wide as they need, and knows ifs and loops."""
 
 from __future__ import annotations
 
@@ -10,31 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from checker.explicit.emit_checks import CheckedModule
+from checker.explicit.emit_extents import Extents
+from checker.explicit.emit_types import BIT, FALSE, I64, POINTER, TRUE, known, number, size_in_bytes
 from checker.explicit.llvm import Ssa, ir
-
-BIT = ir.IntType(1)
-I32 = ir.IntType(32)
-I64 = ir.IntType(64)
-POINTER = ir.PointerType()
-TRUE = ir.Constant(BIT, 1)
-FALSE = ir.Constant(BIT, 0)
-
-
-def number(value: int) -> Ssa:
-    return ir.Constant(I64, value)
-
-
-def register(bits: int) -> Any:
-    """The type for so many packed bits."""
-    return ir.IntType(64 * (bits // 64 + 1))
-
-
-def known(value: Ssa) -> int | None:
-    """The number, if it is a constant."""
-    if isinstance(value, ir.Constant) and isinstance(value.constant, int):
-        return int(value.constant)
-    return None
 
 
 class Code:
@@ -43,8 +17,8 @@ class Code:
 
     def __init__(self, function: Any) -> None:
         self.function = function
-        self.checks = function.module if isinstance(function.module, CheckedModule) else None
-        self._extents: dict[int, tuple[Ssa, Ssa, Ssa]] = {}  # by a pointer's id: itself, its region's start, bytes
+        self._extents = Extents(function)
+        self.checks = self._extents.checks
         self._relevant: list[Ssa] = []  # while code is written whose value is used only if all of these hold
         self.cells = ir.IRBuilder(function.append_basic_block("cells"))
         self.prologue = ir.IRBuilder(function.append_basic_block("prologue"))
@@ -61,16 +35,15 @@ class Code:
     def cell(self, type_: Any, count: int = 1) -> Ssa:
         cell = self.cells.alloca(type_, number(count)) if count != 1 else self.cells.alloca(type_)
         cell.type = POINTER  # llvmlite would give it a typed pointer, which LLVM no longer has
-        if self.checks is not None:
-            self._extents[id(cell)] = cell, cell, number(_bytes(type_) * count)
+        self._extents.begin(cell, number(size_in_bytes(type_) * count))
         return cell
 
     def get(self, cell: Ssa, type_: Any) -> Ssa:
-        cell = self._reachable(cell, _bytes(type_), "a read")
+        cell = self._extents.reached(self.b, cell, size_in_bytes(type_), "a read")
         return self.b.load(cell, typ=type_, align=8 if type_.width > 64 else None)
 
     def put(self, cell: Ssa, value: Ssa) -> None:
-        cell = self._reachable(cell, _bytes(value.type), "a write")
+        cell = self._extents.reached(self.b, cell, size_in_bytes(value.type), "a write")
         self.b.store(value, cell, align=8 if value.type.width > 64 else None)
 
     def at(self, pointer: Ssa, index: Ssa | int, type_: Any = I64) -> Ssa:
@@ -78,8 +51,7 @@ class Code:
         if known(index) == 0:
             return pointer
         found = self.b.gep(pointer, [index], inbounds=self.checks is None, source_etype=type_)
-        if id(pointer) in self._extents:
-            self._extents[id(found)] = found, *self._extents[id(pointer)][1:]
+        self._extents.derive(found, pointer)
         return found
 
     def word(self, pointer: Ssa, index: Ssa | int) -> Ssa:
@@ -97,24 +69,9 @@ class Code:
         size = self.mul(number(words) if isinstance(words, int) else words(), number(8))
         builder = self.cells if isinstance(pointer, ir.Argument) and known(size) is not None else self.b
         start = builder.gep(pointer, [number(0)], source_etype=I64)
-        if id(pointer) in self._extents:  # a part of a region
-            _, whole, length = self._extents[id(pointer)]
-            end = self.b.sub(self.b.add(self.b.ptrtoint(pointer, I64), size), self.b.ptrtoint(whole, I64))
-            self.checks.note(self.b, self.b.icmp_unsigned("<=", end, length), "a region outside another")
-        self._extents[id(start)] = start, start, size
+        self._extents.look_at_part(self.b, pointer, size)
+        self._extents.begin(start, size)
         return start
-
-    def _reachable(self, pointer: Ssa, size: int, what: str) -> Ssa:
-        if self.checks is None:
-            return pointer
-        if id(pointer) not in self._extents:
-            unbounded = self.checks.unbounded
-            unbounded[self.function.name] = unbounded.get(self.function.name, 0) + 1
-            return pointer
-        _, start, length = self._extents[id(pointer)]
-        if pointer is start and known(length) is not None and size <= (known(length) or 0):
-            return pointer
-        return self.checks.address(self.b, pointer, start, length, size, f"{what} of {size} bytes")
 
     def bounded_context(self, context: Ssa) -> Ssa:
         return self.bounded(context, lambda: self.b.load(self.checks.context_words, typ=I64))  # type: ignore[union-attr]
@@ -381,7 +338,8 @@ class Code:
     def copy(self, to: Ssa, source: Ssa, words: int) -> None:
         type_ = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, BIT])
         copy = declared(self.function.module, "llvm.memcpy.p0.p0.i64", type_)
-        to, source = self._reachable(to, 8 * words, "a copy"), self._reachable(source, 8 * words, "a copy")
+        to = self._extents.reached(self.b, to, 8 * words, "a copy")
+        source = self._extents.reached(self.b, source, 8 * words, "a copy")
         self.b.call(copy, [to, source, number(8 * words), FALSE])
 
     def table(self, values: list[int], type_: Any, index: Ssa) -> Ssa:
@@ -397,8 +355,7 @@ class Code:
         constant.linkage = "internal"
         constant.global_constant = True
         constant.initializer = ir.Constant(array, [ir.Constant(type_, value) for value in values])
-        if self.checks is not None:
-            self._extents[id(constant)] = constant, constant, number(_bytes(type_) * len(values))
+        self._extents.begin(constant, number(size_in_bytes(type_) * len(values)))
         return self.get(self.at(constant, index, type_), type_)
 
 
@@ -409,10 +366,6 @@ def unreachable_if_unused(phi: Any) -> None:
         block.instructions.clear()
         block.terminator = None
         ir.IRBuilder(block).unreachable()
-
-
-def _bytes(type_: Any) -> int:
-    return 8 if type_ == POINTER else -(-int(type_.width) // 8)
 
 
 def new_function(module: Any, name: str, result: Any, *arguments: Any, exported: bool = False) -> Code:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_packing import converted, converted_atom, converted_set
 from checker.explicit.emit_positions import element_of
+from checker.explicit.emit_types import BIT, FALSE, I64, TRUE, number
 from checker.explicit.emit_values import (
     Atom,
     Bool,

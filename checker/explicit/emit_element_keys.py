@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_frame import read_bits
 from checker.explicit.emit_packing import part_of
 from checker.explicit.emit_pool import VOID, Pool
 from checker.explicit.emit_renaming import Named, Region, RenamingCode
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.layout import KindLayout, Layout
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import AtomShape, MapShape, Shape, bits, pack, sort_of, values_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checker.explicit.context import COUNTERS, CUTS, ERROR, OVERFLOW
-from checker.explicit.emit_code import I64, Code, number
+from checker.explicit.emit_code import Code
+from checker.explicit.emit_types import I64, number
 from checker.explicit.llvm import Ssa, ir
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from checker.explicit.context import CUTS, OUT
-from checker.explicit.emit_code import I64, POINTER, Code, new_function, number
+from checker.explicit.emit_code import Code, new_function
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.emit_visited import VisitedCode
 from checker.explicit.emit_worker import WorkerAccess, over_level, return_if
 from checker.explicit.llvm import Ssa, ir

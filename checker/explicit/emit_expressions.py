@@ -6,7 +6,6 @@ the language does not evaluate it; the rest is computed and selected.
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import TRUE, known
 from checker.explicit.emit_comparing import chosen, lies_in
 from checker.explicit.emit_evaluation import is_simple
 from checker.explicit.emit_frame import Frame
@@ -16,6 +15,7 @@ from checker.explicit.emit_packing import converted
 from checker.explicit.emit_reads import frame_of, is_up, label_is, pending_count, read_variable
 from checker.explicit.emit_sequences import indexed, make_seq, slice_of, update
 from checker.explicit.emit_sets import int_range, make_set
+from checker.explicit.emit_types import TRUE, known
 from checker.explicit.emit_values import (
     Bool,
     Emitted,

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from checker.explicit.emit_code import I64, Code, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_packing import converted, packed, part_of, unpacked
 from checker.explicit.emit_pool import Pool
+from checker.explicit.emit_types import I64, number, register
 from checker.explicit.emit_values import Atom, Emitted, Message, parts, rebuilt, zero
 from checker.explicit.layout import KindLayout, Layout, MessageLayout, Place
 from checker.explicit.llvm import Ssa, ir

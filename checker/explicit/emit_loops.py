@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from checker.explicit.emit_code import FALSE, TRUE, Code, known, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.emit_messages import each_message
 from checker.explicit.emit_packing import packed
 from checker.explicit.emit_positions import at_position, position
+from checker.explicit.emit_types import FALSE, TRUE, known, number, register
 from checker.explicit.emit_values import Bool, Emitted, Int, Map, Set, shape_of_emitted
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import NEVER, NeverShape, Shape, bits, count, shape_of

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker.explicit.context import OUT
-from checker.explicit.emit_code import I64, POINTER, TRUE, Code, number, unreachable_if_unused
+from checker.explicit.emit_code import Code, unreachable_if_unused
 from checker.explicit.emit_comparing import equal, lies_in
 from checker.explicit.emit_frame import read_message
 from checker.explicit.emit_positions import at_position, position
 from checker.explicit.emit_rules import chosen_parameters
 from checker.explicit.emit_successors import Firing
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import I64, POINTER, TRUE, number
 from checker.explicit.emit_values import Atom, Emitted, Int, constant
 from checker.explicit.errors import NotEncodable
 from checker.explicit.layout import KindLayout, Layout

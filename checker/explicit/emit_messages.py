@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from checker.explicit.emit_code import FALSE, I64, TRUE, number
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.emit_frame import read_message
 from checker.explicit.emit_reads import frame_of, process_index
+from checker.explicit.emit_types import FALSE, I64, TRUE, number
 from checker.explicit.emit_values import Emitted, Int, Message
 from checker.explicit.layout import MessageLayout
 from checker.explicit.llvm import Ssa

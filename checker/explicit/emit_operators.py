@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import FALSE, TRUE, known, number
 from checker.explicit.emit_comparing import equal
 from checker.explicit.emit_evaluation import Evaluation, is_simple
 from checker.explicit.emit_messages import count_messages
 from checker.explicit.emit_sequences import concatenated
 from checker.explicit.emit_sets import is_empty, is_in, set_operation, size_of
+from checker.explicit.emit_types import FALSE, TRUE, known, number
 from checker.explicit.emit_values import Bool, Emitted, Int, Optional, Seq, Set, zero
 from checker.explicit.llvm import Ssa
 from checker.explicit.shapes import NEVER, IntShape, shape_of

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, Code, number, register
+from checker.explicit.emit_code import Code
+from checker.explicit.emit_types import BIT, FALSE, I64, TRUE, number, register
 from checker.explicit.emit_values import Atom, Bool, Emitted, Int, Map, Optional, Record, Seq, Set, zero
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checker.explicit.emit_code import BIT, I64, POINTER, Code, number, register
+from checker.explicit.emit_code import Code
+from checker.explicit.emit_types import BIT, I64, POINTER, number, register
 from checker.explicit.layout import WORD, Layout
 from checker.explicit.llvm import Ssa, ir
 from spec.system import NetworkKind

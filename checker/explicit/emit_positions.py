@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import BIT, I64, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_packing import converted_atom, packed, part_of, unpacked
+from checker.explicit.emit_types import BIT, I64, number
 from checker.explicit.emit_values import Atom, Bool, Emitted, Int, Map, Optional, Record, Seq
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
 from spec.system import Grain, Property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import FALSE, TRUE, number
 from checker.explicit.emit_comparing import chosen
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.emit_frame import Frame, read_value, region_of
 from checker.explicit.emit_packing import mapped
+from checker.explicit.emit_types import FALSE, TRUE, number
 from checker.explicit.emit_values import Atom, Bool, Emitted, Int, Record
 from checker.explicit.layout import KindLayout
 from checker.explicit.llvm import Ssa

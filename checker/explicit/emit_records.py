@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import I64, number, register
 from checker.explicit.emit_frame import Frame, read_bits, read_value
 from checker.explicit.emit_packing import packed
+from checker.explicit.emit_types import I64, number, register
 from checker.explicit.emit_values import Int, Record
 from checker.explicit.llvm import Ssa
 from checker.explicit.shapes import IntShape, bits

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, Code, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_frame import read_bits
 from checker.explicit.emit_packing import part_of
 from checker.explicit.emit_pool import VOID, Pool
+from checker.explicit.emit_types import I64, POINTER, number, register
 from checker.explicit.errors import NotPermutable
 from checker.explicit.layout import KindLayout, Layout, Piece, Place
 from checker.explicit.llvm import Ssa, ir

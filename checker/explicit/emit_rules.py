@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from checker.explicit.blocks import assigned, mentions
-from checker.explicit.emit_code import Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_exits import exits_of
 from checker.explicit.emit_frame import Frame, read_message
 from checker.explicit.emit_positions import at_position
@@ -13,6 +13,7 @@ from checker.explicit.emit_statements import Running
 from checker.explicit.emit_transition_begin import begun, own_of, spent
 from checker.explicit.emit_transition_end import Ending
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import number
 from checker.explicit.emit_values import Emitted
 from checker.explicit.llvm import Ssa
 from checker.explicit.shapes import count, shape_of

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, new_function, number
+from checker.explicit.emit_code import new_function
 from checker.explicit.emit_expansion import ExpansionCode
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.emit_visited import VisitedCode
 from checker.explicit.emit_worker import WorkerAccess, over_level, return_if
 from checker.explicit.layout import Layout

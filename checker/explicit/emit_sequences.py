@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import TRUE, Code, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_comparing import lies_in
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.emit_packing import converted, packed
 from checker.explicit.emit_positions import element_of, position, with_element
+from checker.explicit.emit_types import TRUE, number, register
 from checker.explicit.emit_values import Emitted, Int, Map, Seq, shape_of_emitted
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import NEVER, MapShape, SeqShape, Shape, bits, joined, joined_all, within

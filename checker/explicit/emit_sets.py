@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from checker.explicit.emit_code import FALSE, TRUE, Code, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_comparing import equal, lies_in
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.emit_messages import message_is_in
 from checker.explicit.emit_packing import converted
 from checker.explicit.emit_positions import position
+from checker.explicit.emit_types import FALSE, TRUE, number, register
 from checker.explicit.emit_values import Bool, Emitted, Int, Message, Set, shape_of_emitted
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import NEVER, IntShape, SetShape, count, joined, joined_all, within

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checker.explicit.emit_code import I32, I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
+from checker.explicit.emit_types import I32, I64, POINTER, number
 from checker.explicit.llvm import Ssa, ir
 
 VOID = ir.VoidType()

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from checker.explicit.context import SENDS
-from checker.explicit.emit_code import BIT, FALSE, I64, TRUE, known, number
 from checker.explicit.emit_exits import Cuts, Exits
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import Frame
@@ -18,6 +17,7 @@ from checker.explicit.emit_loops import each
 from checker.explicit.emit_packing import mapped, packed
 from checker.explicit.emit_records import Records
 from checker.explicit.emit_stored import check, stored
+from checker.explicit.emit_types import BIT, FALSE, I64, TRUE, known, number
 from checker.explicit.emit_values import Atom, Emitted, Message, Record
 from checker.explicit.llvm import Ssa, ir
 from spec import system as nodes

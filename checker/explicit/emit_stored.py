@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from checker.explicit.emit_code import Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_comparing import lies_in
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_packing import converted
 from checker.explicit.emit_positions import at_position, element_of, with_element
 from checker.explicit.emit_sequences import place_in, updated
+from checker.explicit.emit_types import number
 from checker.explicit.emit_values import Emitted, Int, Map, Message, Optional, Record, Seq, Set, shape_of_emitted
 from checker.explicit.llvm import Ssa
 from checker.explicit.shapes import NEVER, SetShape, count, shape_of, within

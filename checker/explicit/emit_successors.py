@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker.explicit.context import LABEL, OUT
-from checker.explicit.emit_code import BIT, I64, POINTER, TRUE, Code, number, unreachable_if_unused
+from checker.explicit.emit_code import Code, unreachable_if_unused
 from checker.explicit.emit_frame import read_value, region_of
 from checker.explicit.emit_rules import rule_function
 from checker.explicit.emit_system_actions import (
@@ -20,6 +20,7 @@ from checker.explicit.emit_system_actions import (
     restart_function,
 )
 from checker.explicit.emit_transitions import SYSTEM_ACTIONS, Transitions
+from checker.explicit.emit_types import BIT, I64, POINTER, TRUE, number
 from checker.explicit.emit_values import Int
 from checker.explicit.layout import KindLayout
 from checker.explicit.llvm import Ssa, ir

@@ -12,10 +12,11 @@ from itertools import combinations
 from math import factorial
 from typing import Any
 
-from checker.explicit.emit_code import BIT, FALSE, I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_element_keys import KeyCode
 from checker.explicit.emit_pool import VOID, Pool
 from checker.explicit.emit_renaming import RenamingCode
+from checker.explicit.emit_types import BIT, FALSE, I64, POINTER, number
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.symmetry import Symmetry

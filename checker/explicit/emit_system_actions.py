@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from checker.explicit.blocks import assigned, mentions
-from checker.explicit.emit_code import I64, POINTER, Code, number, register
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_exits import exits_of
 from checker.explicit.emit_frame import Frame, read_bits, read_value, region_of, write_bits, write_value
 from checker.explicit.emit_packing import unpacked
@@ -15,6 +15,7 @@ from checker.explicit.emit_statements import Running
 from checker.explicit.emit_transition_begin import begun, own_of, spent
 from checker.explicit.emit_transition_end import Ending
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import I64, POINTER, number, register
 from checker.explicit.emit_values import Int
 from checker.explicit.layout import KindLayout
 from checker.explicit.llvm import Ssa, ir

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checker.explicit.context import OUT
-from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_exits import Exits
 from checker.explicit.emit_frame import Own, read_value, region_of
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.emit_values import Int
 from checker.explicit.layout import KindLayout, Place
 from checker.explicit.llvm import Ssa, ir

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checker.explicit.context import COPIES, ERROR, OUT, PENDING, SLOTS
-from checker.explicit.emit_code import BIT, FALSE, I64, number, unreachable_if_unused
+from checker.explicit.emit_code import unreachable_if_unused
 from checker.explicit.emit_frame import Own, read_bits, write_bits, write_value
 from checker.explicit.emit_records import Records, durable_record
 from checker.explicit.emit_statements import Running
 from checker.explicit.emit_transition_begin import Arguments, Spent, record_of
 from checker.explicit.emit_transitions import Transitions
+from checker.explicit.emit_types import BIT, FALSE, I64, number
 from checker.explicit.layout import Place
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import IntShape

@@ -13,11 +13,12 @@ from typing import Any
 
 from checker.explicit.blocks import most_sends
 from checker.explicit.context import ERROR, OUT
-from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_exits import Cuts
 from checker.explicit.emit_expressions import Expressions
 from checker.explicit.emit_frame import Frame
 from checker.explicit.emit_pool import Pool
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa, ir
 from spec.system import Grain, Property, System

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from checker.explicit.emit_code import FALSE, TRUE, number, register
+from checker.explicit.emit_types import FALSE, TRUE, number, register
 from checker.explicit.errors import NotEncodable
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.shapes import (

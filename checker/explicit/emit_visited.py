@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checker.explicit.emit_code import I32, I64, POINTER, Code, declared, new_function, number
+from checker.explicit.emit_code import Code, declared, new_function
+from checker.explicit.emit_types import I32, I64, POINTER, number
 from checker.explicit.emit_worker import WorkerAccess
 from checker.explicit.llvm import Ssa, ir
 from checker.explicit.worker import Word

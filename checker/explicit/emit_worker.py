@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from checker.explicit.emit_code import I64, POINTER, Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_transitions import label_kinds
+from checker.explicit.emit_types import I64, POINTER, number
 from checker.explicit.layout import Layout
 from checker.explicit.llvm import Ssa
 from checker.explicit.worker import Returned, Word, batch_room

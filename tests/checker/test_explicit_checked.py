@@ -14,8 +14,9 @@ pytest.importorskip("llvmlite")
 from checker.explicit import compile as compiling
 from checker.explicit import emit_sequences, emit_stored
 from checker.explicit.compile import CHECKED_VARIABLE, Compiled, compiled
-from checker.explicit.emit_code import Code, number
+from checker.explicit.emit_code import Code
 from checker.explicit.emit_pool import Pool
+from checker.explicit.emit_types import number
 from checker.explicit.emit_visited import VisitedCode
 from checker.explicit.emit_worker import WorkerAccess
 from checker.explicit.errors import BrokenCode

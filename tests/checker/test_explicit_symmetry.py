@@ -18,10 +18,10 @@ pytest.importorskip("llvmlite")
 from checker.explicit import emit_renaming
 from checker.explicit.back_end import BackEnd
 from checker.explicit.compile import CHECKED_VARIABLE, compiled
-from checker.explicit.emit_code import number
 from checker.explicit.emit_element_keys import KeyCode
 from checker.explicit.emit_renaming import Region, RenamingCode, Tables
 from checker.explicit.emit_symmetry import SymmetryCode
+from checker.explicit.emit_types import number
 from checker.explicit.errors import BrokenCode
 from checker.explicit.search import explore
 from checker.explicit.steps import Steps
