@@ -36,10 +36,12 @@ def bit_at(a: Number, i: int) -> Bit:
 
 def ranged(a: Number, low: int, high: int) -> Number:
     """The same number where it is known to lie in ``low..high``; elsewhere anything."""
-    low, high = max(low, a.low), min(high, a.high)
-    if low >= high:
-        return number(min(max(low, a.low), a.high))
-    return Number(tuple(bit_at(a, i) for i in range(width(low, high))), low, high)
+    least, most = max(low, a.low), min(high, a.high)
+    if least > most:  # it lies nowhere in the range, and what is anything must lie there all the same
+        return number(low)
+    if least == most:
+        return number(least)
+    return Number(tuple(bit_at(a, i) for i in range(width(least, most))), least, most)
 
 
 def add(c: Circuit, a: Number, b: Number, carry: Bit = FALSE, invert: bool = False) -> Number:

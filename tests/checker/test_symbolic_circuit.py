@@ -14,7 +14,7 @@ from checker.symbolic.arithmetic import arithmetic
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import GaveUp
 from checker.symbolic.layout import raw_bits, read, read_number
-from checker.symbolic.numbers import Number, count, less, number, width
+from checker.symbolic.numbers import Number, count, less, number, ranged, width
 from checker.symbolic.solve import Solver
 from checker.symbolic.values import equal
 from checker.symbolic.watch import Deadline, Query, Watch
@@ -130,6 +130,13 @@ def test_count_counts(size: int) -> None:
         values = c.simulate(cone, {bit: chosen >> i & 1 for i, bit in enumerate(bits)})
         read_bits = {bit: bool(value) for bit, value in values.items()}
         assert read_number(total, read_bits.__getitem__) == chosen.bit_count()
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(2, 1, 1), (0, 1, 3), (-5, 0, 2), (7, -2, -1)])
+def test_number_that_lies_nowhere_in_a_range_is_put_into_it(value: int, low: int, high: int) -> None:
+    """A sequence's length that cannot be right must not be more than its slots."""
+    found = ranged(number(value), low, high)
+    assert low <= found.low <= found.high <= high
 
 
 @pytest.mark.parametrize("enumerating", [False, True])

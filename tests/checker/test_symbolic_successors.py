@@ -72,6 +72,23 @@ def test_records_and_flushes_of_two_kinds_of_process_are_kept_apart() -> None:
         assert dict(images.of(state)) == dict(evaluator.transitions(state))
 
 
+LONGER_SLICE = """
+const Node: set
+process Node:
+    volatile log: seq[0..1, 3] = [0]
+    action copy:
+        log := log[1..2] + [1]
+model m:
+    Node = {a}
+"""
+
+
+def test_slice_that_is_surely_too_long_is_an_error_and_no_fault_of_the_engine() -> None:
+    system = of_text(LONGER_SLICE)
+    with pytest.raises(EvaluationError):
+        Images(system, Watch()).compute(Evaluator(system).initial_states())
+
+
 @pytest.mark.parametrize("model", ["tiny", "three"])
 @pytest.mark.parametrize("seed", range(4))
 def test_transitions_of_raft_are_the_evaluators(model: str, seed: int) -> None:
