@@ -1,6 +1,6 @@
 """What each back end makes of a state, against the evaluator: successors, cuts, errors, properties.
 
-A back end is one entry of ``BACK_ENDS``: a function from a system to an object that answers in the terms of
+A back end is one entry of ``BACK_ENDS``: a function that makes of a system an object that answers in the terms of
 spec.state. The first difference is raised, with what is needed to see it again.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from checker.explicit.compile import compiled
 from checker.explicit.errors import DoesNotFit
-from checker.explicit.layout import Capacity
+from checker.explicit.layout import Capacity, Layout
 from checker.explicit.source_steps import SourceSteps
 from checker.explicit.stepping import Fired as StepsFired
 from checker.explicit.steps import Steps, Words
@@ -27,6 +27,9 @@ ROOM = Capacity(slots=16, copies=12, pending=8, sends=24)
 
 MOST_ROOM = 4
 """How often a state may ask for more."""
+
+MOST_KNOWN = 20_000
+"""States that are remembered with their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,27 @@ class BackEnd(Protocol):
     def broken_by_step(self, label: Label) -> list[str] | None: ...
 
 
+class Decoder:
+    """The states that words stand for, remembered: builds of one system come to the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Capacity, Words], State] = {}
+
+    def decode(self, layout: Layout, words: Words) -> State:
+        key = (layout.capacity, words)
+        if key not in self._known:
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = state = layout.decode(words)
+            assert len(self._known) % 3 or layout.encode(state) == words, "equal states have equal words"
+        return self._known[key]
+
+
 class Native:
     """The compiled code."""
 
-    def __init__(self, system: System, *, checked: bool = False) -> None:
-        self.checked = checked
+    def __init__(self, system: System, decoder: Decoder | None = None, *, checked: bool = False) -> None:
+        self.checked, self.decoder = checked, decoder or Decoder()
         self._before: Words = ()
         self._steps: dict[Label, tuple[int, Words]] = {}
         self._compile(system, ROOM)
@@ -74,13 +93,12 @@ class Native:
 
     def fire(self, state: State) -> Fired:
         words, found = self._fired(state)
-        assert self.layout.decode(words) == state
+        assert self.decoder.decode(self.layout, words) == state
         self._before, self._steps, steps = words, {}, {}
-        for i, (word, after) in enumerate(found.steps):
-            label, decoded = self.steps.label(words, word), self.layout.decode(after)
+        for word, after in found.steps:
+            label = self.steps.label(words, word)
             assert label not in steps, f"{label} is fired twice"
-            assert i % 3 or self.layout.encode(decoded) == after, "equal states have equal words"
-            self._steps[label], steps[label] = (word, after), decoded
+            self._steps[label], steps[label] = (word, after), self.decoder.decode(self.layout, after)
         failed = None if found.failed is None else self.steps.label(words, found.failed)
         return Fired(steps, found.cuts, failed)
 
@@ -116,11 +134,21 @@ class Python:
         return self.steps.broken_by_step(self._before, label, self._steps[label])
 
 
-BACK_ENDS: dict[str, Callable[[System], BackEnd]] = {
+BACK_ENDS: dict[str, Callable[[System, Decoder], BackEnd]] = {
     "native": Native,
-    "python": Python,
-    "native, checked": lambda system: Native(system, checked=True),
+    "python": lambda system, decoder: Python(system),
+    "native, checked": lambda system, decoder: Native(system, decoder, checked=True),
 }
+
+
+def back_ends(system: System) -> dict[str, BackEnd]:
+    """Raises NotEncodable."""
+    decoder = Decoder()
+    return {name: make(system, decoder) for name, make in BACK_ENDS.items()}
+
+
+def back_end(name: str, system: System) -> BackEnd:
+    return BACK_ENDS[name](system, Decoder())
 
 
 class Disagreement(AssertionError):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_args
 
-from spec import sorts
+from spec import sorts as sorts_
 from spec import system as ir
+from spec.resolve import SYSTEM_ACTIONS
 from spec.system import Operator, System, UnaryOperator
+from spec.type_loops import is_symmetric
 
 
 def parts(node: Any) -> Iterator[Any]:
@@ -29,7 +31,7 @@ EXPECTED = (
     *(f"operator {operator.value}" for operator in Operator),
     *(f"unary {operator.value}" for operator in UnaryOperator),
     *(quantifier.value for quantifier in ir.Quantifier),
-    *(kind.__name__ for kind in get_args(sorts.Sort)),
+    *(kind.__name__ for kind in get_args(sorts_.Sort)),
     "disk",
     "old",
     "all messages",
@@ -47,6 +49,13 @@ EXPECTED = (
     "never crashes with storage",
     *(["crashes", "drops", "duplicates", "retries", "in_flight", "copies", "pending"]),
     "constraint",
+    "symmetric set",
+    "loop over a symmetric set",
+    "starts as itself",
+    "macro",
+    "try",
+    *(f"macro of {steps}" for steps in (1, 2, 3)),
+    *(f"{action} in a macro" for action in ("rule", "flush", "crash", "restart", "drop", "duplicate")),
 )
 """What a suite of random specs must have, each at least once."""
 
@@ -70,6 +79,24 @@ class Census:
         for node in parts(properties):
             self._node(node)
         self._settings(system)
+        self._symmetry(system)
+        for macro in system.macros:
+            self._macro(macro)
+
+    def _symmetry(self, system: System) -> None:
+        sorts = {sort for sort in parts((system.kinds, system.variables)) if isinstance(sort, sorts_.AtomSort)}
+        self.nodes.update("symmetric set" for sort in sorts if sort.symmetric)
+        for node in parts(system.rules):
+            if isinstance(node, ir.For) and is_symmetric(node.domain.sort):
+                self.nodes["loop over a symmetric set"] += 1
+        self.nodes.update("starts as itself" for variable in system.variables if len(set(variable.initial)) > 1)
+
+    def _macro(self, macro: ir.Macro) -> None:
+        found = self.nodes
+        found.update(["macro", f"macro of {len(macro.steps)}"])
+        for step in macro.steps:
+            found.update([f"{step.rule if step.rule in SYSTEM_ACTIONS else 'rule'} in a macro"])
+            found.update(["try"] if step.optional else [])
 
     def _node(self, node: Any) -> None:
         names = [type(node).__name__]

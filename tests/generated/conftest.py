@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 
+from checker.explicit.cache import CACHE_VARIABLE
+
 PROPERTY = "distribution"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_cache() -> Iterator[None]:
+    """Specs that are compiled once leave no object behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, "")
+        yield
+
+
+def listed(counts: Counter[str]) -> str:
+    return "\n".join(f"{counts[name]:>8,} {name}" for name in sorted(counts))
 
 
 @pytest.hookimpl(trylast=True)

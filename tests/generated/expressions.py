@@ -35,6 +35,10 @@ RISK = 0.1
 Producer: TypeAlias = Callable[[], str | None]
 
 
+class UnsayableError(Exception):
+    """No word is at hand for an element of a symmetric set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What an expression sees. ``observes``: what lies outside a process's memory. ``step``: `old` and `label`."""
@@ -45,6 +49,7 @@ class Seen:
     observes: bool = False
     step: tuple[str, ...] = ()  # the labels there are
     calls: tuple[Function, ...] = ()
+    names: bool = False  # elements of symmetric sets, too: in a model
 
     def with_word(self, text: str, sort: Sort) -> Seen:
         return replace(self, words=(*self.words, Word(text, sort)))
@@ -87,14 +92,17 @@ class Writer:
         return found
 
     def write(self, want: Sort, depth: int = 2, *, exact: bool = False) -> str:
-        """An expression of a sort. An int that a range is wanted for mostly lies within it."""
+        """An expression of a sort. An int that a range is wanted for mostly lies within it. Raises UnsayableError."""
         if isinstance(want, IntSort) and want.low is not None and self.chance.random() < 0.65:
             return self._within(want, depth)
         if depth <= 0 or self.chance.random() < 0.2:
             return self._leaf(want, exact)
         producers = self._anything(want, depth, exact) + self._of(want, depth, exact)
         for producer in self.chance.sample(producers, len(producers)):
-            text = producer()
+            try:
+                text = producer()
+            except UnsayableError:
+                continue
             if text is not None:
                 return text
         return self._leaf(want, exact)
@@ -133,13 +141,34 @@ class Writer:
                 return f"({self.literal(of)} in {word.text})"
             case SeqSort() | SetSort(), BoolSort():
                 return f"({word.text} != {self.literal(word.sort)})"
-            case (BoolSort() | IntSort() | EnumSort() | AtomSort() | OptionalSort()), BoolSort():
+            case ((BoolSort() | IntSort() | EnumSort() | AtomSort() | OptionalSort()), BoolSort()):
                 return f"({word.text} {self.chance.choice(('==', '!='))} {self.literal(word.sort)})"
         return None
 
+    def sayable(self, sort: Sort) -> bool:
+        """Whether a value can be written here."""
+        match sort:
+            case AtomSort():
+                return not sort.symmetric or self.seen.names or bool(self.words(sort))
+            case MapSort(_, of):
+                return self.sayable(of)
+            case RecordSort(_, fields):
+                return all(self.sayable(of) for _, of in fields)
+        return True
+
+    def _size(self, of: Sort, least: int, most: int) -> int:
+        """Of a collection: empty if its elements have no name."""
+        return self.chance.randint(least, most) if least or self.sayable(of) else 0
+
     def literal(self, want: Sort, *, exact: bool = False) -> str:
+        """A constant, as far as its elements have names. Raises UnsayableError."""
         chance = self.chance
         match want:
+            case AtomSort() if want.symmetric and not self.seen.names:
+                words = self.words(want)
+                if not words:
+                    raise UnsayableError(want.name)
+                return chance.choice(words)
             case BoolSort():
                 return chance.choice(("true", "false", "flag"))
             case IntSort(low, high):
@@ -149,12 +178,14 @@ class Writer:
             case OptionalSort(of):
                 if exact:
                     return f"(if {self.write(BOOL, 0)} then {self.literal(of, exact=True)} else none)"
-                return "none" if chance.random() < 0.5 else self.literal(of, exact=True)
+                return "none" if chance.random() < 0.5 or not self.sayable(of) else self.literal(of, exact=True)
+            case SetSort(AtomSort() as of) if exact and not self.sayable(of):
+                return of.name
             case SetSort(of):
-                size = chance.randint(1 if exact else 0, 2)
+                size = self._size(of, 1 if exact else 0, 2)
                 return "{" + ", ".join(self.literal(of, exact=exact) for _ in range(size)) + "}"
             case SeqSort(of, capacity):
-                size = chance.randint(1 if exact else 0, min(2, 2 if capacity is None else capacity))
+                size = self._size(of, 1 if exact else 0, min(2, 2 if capacity is None else capacity))
                 return "[" + ", ".join(self.literal(of, exact=exact) for _ in range(size)) + "]"
             case MapSort(key, of):
                 return "{k: " + self.literal(of, exact=exact) + f" for k in {type_text(key)}}}"
@@ -352,7 +383,7 @@ class Writer:
             lambda: f"(-{self.write(INT, depth - 1)})",
             lambda: f"len({self.write(SeqSort(chance.choice(self.vocabulary.scalars), 2), depth - 1, exact=True)})",
             lambda: f"size({self.write(SetSort(chance.choice(self.vocabulary.scalars)), depth - 1, exact=True)})",
-            lambda: f"size({self.range(depth - 1)})",
+            lambda: self.range_size(depth - 1),
             lambda: self._extreme(depth),
         ]
         if self.seen.observes:
@@ -373,6 +404,10 @@ class Writer:
         function = self.chance.choice(("minimum", "maximum"))
         of = self.write(SetSort(self.chance.choice(self.vocabulary.ints)), depth - 1, exact=True)
         return f"{function}({of})" if self.risky() else f"{function}({of} + {{{self.write(INT, 0)}}})"
+
+    def range_size(self, depth: int) -> str:
+        """A number that is surely not negative."""
+        return f"size({self.range(depth)})"
 
     def range(self, depth: int) -> str:
         low = str(self.chance.randint(-1, 2)) if self.chance.random() < 0.7 else self.write(INT, depth)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 from spec.load import check_text
@@ -20,24 +23,47 @@ from spec.sorts import (
     Sort,
 )
 from spec.sorts import MessageSort as Letters
-from tests.generated.expressions import Seen, Writer
+from spec.system import System
+from tests.checker.symbolic_systems import of_text
+from tests.generated.expressions import Seen, UnsayableError, Writer
+from tests.generated.macros import Macro, Named
 from tests.generated.statements import Proc, Rule, Statements
-from tests.generated.vocabulary import Declared, Function, Kind, Vocabulary, Word, type_text
+from tests.generated.vocabulary import Declared, Function, Kind, Vocabulary, Word, sayable, type_text
 
 
 def random_spec(seed: int) -> str:
-    """The spec. A literal that the type checker sees to be out of range becomes a sum, which it does not compute."""
+    """The spec. A literal that the type checker sees to be out of range becomes a sum, which it does not compute; what
+    may not stand in a loop over a symmetric set is left out."""
     text = _Spec(seed).text()
-    for _ in range(4):
-        wrong = [d for d in check_text(text, "random.spec") if d.code == "S314"]
+    for _ in range(6):
+        wrong = [d for d in check_text(text, "random.spec") if d.code in ("S314", "S410")]
         if not wrong:
             break
         lines = text.split("\n")
-        for place in sorted((d.place for d in wrong), reverse=True):
+        for code, place in sorted(((d.code, d.place) for d in wrong), key=lambda each: each[1], reverse=True):
             line, at = lines[place.line - 1], place.column - 1
-            lines[place.line - 1] = f"{line[:at]}(0 + {line[at : at + place.width]}){line[at + place.width :]}"
+            if code == "S410":
+                line = " " * (len(line) - len(line.lstrip())) + "skip"
+            else:
+                line = f"{line[:at]}(0 + {line[at : at + place.width]}){line[at + place.width :]}"
+            lines[place.line - 1] = line
         text = "\n".join(lines)
     return text
+
+
+@cache
+def random_system(seed: int) -> System:
+    return of_text(random_spec(seed))
+
+
+@contextmanager
+def shown(seed: int) -> Iterator[None]:
+    """What goes wrong with a seed's spec goes wrong with the seed and the spec printed."""
+    try:
+        yield
+    except Exception:
+        print(f"seed {seed}:\n{random_spec(seed)}")
+        raise
 
 
 class _Spec:
@@ -47,6 +73,7 @@ class _Spec:
         self.buffered = self.chance.random() < 0.6
         self.network = self.chance.choice(("bag", "bag", "fifo", "set"))
         self.labels: list[str] = []
+        self.rules: list[Named] = []
         self.functions: list[Function] = []
 
     def text(self) -> str:
@@ -57,6 +84,7 @@ class _Spec:
             *(line for kind in self.vocabulary.kinds for line in self._process(kind)),
             *self._outside(),
             *self._properties(),
+            *(line for i in range(self.chance.choice((0, 2, 3))) for line in self._macro(f"macro{i}")),
             *self._model(),
         ]
         return "\n".join(parts) + "\n"
@@ -65,10 +93,10 @@ class _Spec:
 
     def _types(self) -> list[str]:
         vocabulary, chance = self.vocabulary, self.chance
-        kinds = [kind.sort.name for kind in vocabulary.kinds]
         features = [f for f in ("loss", "duplication") if chance.random() < 0.6 and self.network != "set"]
         with_ = " with " + ", ".join(features) if features else ""
-        lines = [f"const {name}: set" for name in ("Item", *kinds)]
+        sets = (vocabulary.items, *(kind.sort for kind in vocabulary.kinds))
+        lines = [f"const {sort.name}: set{' symmetric' if sort.symmetric else ''}" for sort in sets]
         lines += ["const top: int", "const flag: bool"]
         lines += ["type Small = 0..top", "type Place = 1..top + 1", "type Near = -2..3"]
         lines += ["enum Colour = Red | Green | Blue"]
@@ -80,13 +108,22 @@ class _Spec:
         self.features = features
         return lines
 
-    def _variable(self, declared: Declared) -> str:
-        return f"{declared.storage} {declared.name}: {type_text(declared.sort)} = {self._initial(declared.sort)}"
+    def _variable(self, declared: Declared, own: AtomSort | None = None) -> str:
+        """``own``: of the process that has it, if one has it."""
+        chance, sort = self.chance, declared.sort
+        initial = "self" if sort == own and (own.symmetric or chance.random() < 0.5) else self._initial(sort)
+        return f"{declared.storage} {declared.name}: {type_text(sort)} = {initial}"
 
     def _initial(self, sort: Sort) -> str:
         """A constant."""
         chance = self.chance
         match sort:
+            case OptionalSort(of) if not sayable(of):
+                return "none"
+            case SetSort(of) if not sayable(of):
+                return chance.choice(("{}", of.name)) if isinstance(of, AtomSort) else "{}"
+            case SeqSort(of) if not sayable(of):
+                return "[]"
             case BoolSort():
                 return chance.choice(("true", "false"))
             case IntSort(low, high):
@@ -108,7 +145,7 @@ class _Spec:
     def _function(self) -> list[str]:
         chance, vocabulary = self.chance, self.vocabulary
         name = vocabulary.fresh("f")
-        parameters = [Word(vocabulary.fresh("a"), vocabulary.sort()) for _ in range(chance.randint(1, 2))]
+        parameters = [Word(vocabulary.fresh("a"), vocabulary.argument()) for _ in range(chance.randint(1, 2))]
         seen = Seen(tuple(parameters), calls=tuple(self.functions))
         if chance.random() < 0.3:
             letter = chance.choice(vocabulary.letters)
@@ -133,7 +170,7 @@ class _Spec:
     def _process(self, kind: Kind) -> list[str]:
         chance, vocabulary = self.chance, self.vocabulary
         head = f"process {kind.sort.name}{' never crashes' if kind.never_crashes else ''}:"
-        lines = [self._variable(variable) for variable in kind.variables]
+        lines = [self._variable(variable, kind.sort) for variable in kind.variables]
         procs: list[Proc] = []
         for _ in range(chance.randint(0, 1)):
             name, parameter, rule = vocabulary.fresh("proc"), Word(vocabulary.fresh("a"), vocabulary.sort()), Rule(kind)
@@ -143,7 +180,7 @@ class _Spec:
             name = "retry" if kind.never_crashes and i == 0 and chance.random() < 0.6 else vocabulary.fresh("act")
             parameters = [Word(vocabulary.fresh("a"), vocabulary.parameter()) for _ in range(chance.randint(0, 2))]
             listed = ", ".join(f"{word.text}: {type_text(word.sort)}" for word in parameters)
-            self.labels.append(name)
+            self._is_there(Named(name, kind, tuple(parameters)))
             lines += self._rule(f"action {name}({listed}):", Rule(kind, procs=tuple(procs)), tuple(parameters))
         lines += self._handlers(kind, tuple(procs))
         lines += self._talk(kind)
@@ -165,12 +202,12 @@ class _Spec:
         for letter in letters:
             for _ in range(self.chance.choice((1, 1, 2))):
                 name = self.vocabulary.fresh("got")
-                self.labels.append(name)
+                self._is_there(Named(name, kind, letter=letter))
                 rule = Rule(kind, True, letter, procs=procs)
                 lines += self._rule(f"on {letter.name} m as {name}:", rule, ())
         if letters and self.chance.random() < 0.4:
             name = self.vocabulary.fresh("got")
-            self.labels.append(name)
+            self._is_there(Named(name, kind, several=True))
             lines += self._rule(f"on any m as {name}:", Rule(kind, True), ())
         return lines
 
@@ -181,33 +218,45 @@ class _Spec:
         for letter in self.vocabulary.letters:
             if kind in letter.senders:
                 name = self.vocabulary.fresh("talk")
-                self.labels.append(name)
-                values = ", ".join(f"{text}={writer.write(sort, 1)}" for text, sort in letter.fields)
+                given = {text: sort for text, sort in letter.fields if not sayable(sort)}
+                words = (Word("peer", letter.receiver.sort), *(Word(f"for_{text}", s) for text, s in given.items()))
+                self._is_there(Named(name, kind, words))
+                values = ", ".join(
+                    f"{text}=for_{text}" if text in given else f"{text}={writer.write(sort, 1)}"
+                    for text, sort in letter.fields
+                )
                 fsync = ["    fsync"] if self.chance.random() < 0.5 else []
-                send = f"    send {letter.name}({values}) to peer"
-                lines += [f"action {name}(peer: {letter.receiver.sort.name}):", *fsync, send]
+                listed = ", ".join(f"{word.text}: {type_text(word.sort)}" for word in words)
+                lines += [f"action {name}({listed}):", *fsync, f"    send {letter.name}({values}) to peer"]
         return lines
 
     def _outside(self) -> list[str]:
         lines = [self._variable(variable) for variable in (*self.vocabulary.shared, *self.vocabulary.ghosts)]
         if self.chance.random() < 0.6:
             name = self.vocabulary.fresh("act")
-            self.labels.append(name)
             parameter = Word(self.vocabulary.fresh("a"), self.vocabulary.parameter())
+            self._is_there(Named(name, None, (parameter,)))
             head = f"shared action {name}({parameter.text}: {type_text(parameter.sort)}):"
             lines += self._rule(head, Rule(None), (parameter,))
         return lines
 
+    def _is_there(self, rule: Named) -> None:
+        self.labels.append(rule.name)
+        self.rules.append(rule)
+
+    def _macro(self, name: str) -> list[str]:
+        return Macro(self.vocabulary, self.chance, self.rules, self.features).lines(name)
+
     # --------------------------------------------------------------------------------------- properties
 
-    def _observing(self, *, step: bool = False) -> Writer:
+    def _observing(self, *, step: bool = False, names: bool = False) -> Writer:
         vocabulary = self.vocabulary
         words = [Word(variable.name, variable.sort) for variable in (*vocabulary.shared, *vocabulary.ghosts)]
         labels = (*self.labels, "crash", "flush", "restart") if step else ()
         return Writer(
             vocabulary,
             self.chance,
-            Seen(tuple(words), observes=True, step=labels, calls=tuple(self.functions)),
+            Seen(tuple(words), observes=True, step=labels, calls=tuple(self.functions), names=names),
         )
 
     def _properties(self) -> list[str]:
@@ -215,7 +264,7 @@ class _Spec:
         kinds = ["invariant", "invariant", "sometimes", "sometimes", "action invariant", "action invariant"]
         for i, kind in enumerate(kinds[: chance.randint(3, 6)] + kinds[-1:]):
             writer = self._observing(step=kind == "action invariant")
-            body = writer.quantified(3) if chance.random() < 0.7 else writer.write(BOOL, 3)
+            body = self._quantified(writer, 3) if chance.random() < 0.7 else writer.write(BOOL, 3)
             lines += [f"{kind} p{i}:", f"    {body}"]
         return lines
 
@@ -238,9 +287,26 @@ class _Spec:
             if chance.random() < likely:
                 lines.append(f"    {name} = {chance.randint(least, most)}")
         if chance.random() < 0.4:
-            writer = self._observing()
-            lines += ["    constraint tame:", f"        {writer.quantified(2)} or {writer.write(BOOL)}"]
+            writer = self._observing(names=chance.random() < 0.3)
+            lines += ["    constraint tame:", f"        {self._quantified(writer, 2)} or {writer.write(BOOL)}"]
+        if vocabulary.symmetric and chance.random() < 0.2:
+            sort = chance.choice(vocabulary.symmetric)
+            lines += ["    constraint apart:", f"        {self._named(sort)} or {self._observing().write(BOOL)}"]
         return lines
+
+    def _named(self, sort: AtomSort) -> str:
+        """What tells an element of a symmetric set from the others, as only a model can."""
+        element = self.chance.choice(sort.elements)
+        if sort is self.vocabulary.items:
+            return f"(forall p in Node: {element} not in {sort.name} - {{{element}}})"
+        return f"up({element})"
+
+    def _quantified(self, writer: Writer, depth: int) -> str:
+        while True:
+            try:
+                return writer.quantified(depth)
+            except UnsayableError:
+                continue
 
 
 def _set(sort: AtomSort) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from spec.sorts import BOOL, INT, IntSort, MapSort, RecordSort, SeqSort, Sort
-from tests.generated.expressions import Seen, Writer
-from tests.generated.vocabulary import Declared, Kind, Letter
+from spec.sorts import BOOL, INT, BoolSort, IntSort, MapSort, RecordSort, SeqSort, SetSort, Sort
+from spec.type_loops import is_symmetric
+from tests.generated.expressions import Seen, UnsayableError, Writer
+from tests.generated.vocabulary import Declared, Kind, Letter, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,17 @@ class Statements:
         if rule.procs and not rule.fsynced and not rule.loops:
             kinds.append("call")
         kind = chance.choice(kinds)
-        match kind:
-            case "let":
+        if kind == "ignore":
+            return ["ignore"], writer, True
+        try:
+            if kind == "let":
                 return *self._let(writer), False
-            case "ignore":
-                return ["ignore"], writer, True
-        lines = {
+            return self._of_kind(kind, depth, writer), writer, False
+        except UnsayableError:
+            return ["skip"], writer, False
+
+    def _of_kind(self, kind: str, depth: int, writer: Writer) -> list[str]:
+        lines: dict[str, Callable[[], list[str]]] = {
             "assign": lambda: self._assign(writer, ghost=False),
             "ghost": lambda: self._assign(writer, ghost=True),
             "event": lambda: self._event(writer),
@@ -83,8 +90,8 @@ class Statements:
             "fsync": self._fsync,
             "keep": lambda: ["keep m"],
             "call": lambda: self._call(writer),
-        }[kind]()
-        return lines, writer, False
+        }
+        return lines[kind]()
 
     def _likely(self, writer: Writer) -> str:
         if self.chance.random() < 0.3:
@@ -116,11 +123,67 @@ class Statements:
         return lines
 
     def _for(self, depth: int, writer: Writer) -> list[str]:
-        text, seen, name = writer.domain(1)
+        text, seen, name = self._domain(writer)
+        element = seen.words[-1]
+        if is_symmetric(element.sort):
+            return [f"for {name} in {text}:", *_indented(self._rounds(element, writer.seeing(seen)))]
         self.rule.loops += 1
         body = self.block(self.chance.randint(1, 2), depth - 1, writer.seeing(seen))
         self.rule.loops -= 1
         return [f"for {name} in {text}:", *_indented(body)]
+
+    def _domain(self, writer: Writer) -> tuple[str, Seen, str]:
+        symmetric = self.vocabulary.symmetric
+        if not symmetric or self.chance.random() < 0.5:
+            return writer.domain(1)
+        sort, name = self.chance.choice(symmetric), self.vocabulary.fresh("x")
+        text = sort.name if self.chance.random() < 0.7 else writer.write(SetSort(sort), 1, exact=True)
+        return text, writer.seen.with_word(name, sort), name
+
+    # ------------------------------------------------------------------- loops in which no order is special
+
+    def _rounds(self, element: Word, writer: Writer) -> list[str]:
+        """What a loop over elements of symmetric sets may do: rounds that commute. What they write they read at the
+        place of their own only, or to add to it."""
+        chance = self.chance
+        targets = self._targets(ghost=False)
+        written = chance.sample(targets, min(len(targets), chance.randint(0, 2)))
+        names = {target.name for target in written}
+        words = tuple(word for word in writer.seen.words if word.text.split("[")[0].split(".")[0] not in names)
+        writer = writer.seeing(replace(writer.seen, words=words))
+        lines = [line for target in written for line in self._round(target, element, writer)]
+        if self.rule.kind is not None and chance.random() < 0.4:
+            lines += self._send_round(element, writer)
+        if lines and chance.random() < 0.4:
+            lines = [f"if {writer.write(BOOL, 2)}:", *_indented(lines)]
+        return lines or ["skip"]
+
+    def _round(self, target: Declared, element: Word, writer: Writer) -> list[str]:
+        name, chance = target.name, self.chance
+        match target.sort:
+            case MapSort(key, of) if key == element.sort:
+                place = f"{name}[{element.text}]"
+                inner = writer.seeing(writer.seen.with_word(place, of))
+                return [f"{place} := {inner.write(of, 2)}"]
+            case SetSort():
+                added = writer.write(target.sort, 2, exact=True)
+                return [f"{name} := {name} {chance.choice('++-&')} {added}"]
+            case IntSort():
+                function = chance.choice(("min", "max"))
+                sum_ = f"{name} + {writer.range_size(1)}"
+                return [f"{name} := " + chance.choice((f"{function}({name}, {writer.write(INT, 1)})", sum_))]
+            case BoolSort():
+                return [f"{name} := {name} {chance.choice(('and', 'or'))} {writer.write(BOOL, 2)}"]
+        outside = replace(writer.seen, words=tuple(word for word in writer.seen.words if word.text != element.text))
+        return [f"{name} := {writer.seeing(outside).write(target.sort, 1)}"]  # the same in each round
+
+    def _send_round(self, element: Word, writer: Writer) -> list[str]:
+        assert self.rule.kind is not None
+        letters = [letter for letter in self.vocabulary.letters if self.rule.kind in letter.senders]
+        letters = [letter for letter in letters if letter.receiver.sort == element.sort]
+        return self._sending(self.chance.choice(letters), writer, element.text) if letters else []
+
+    # ------------------------------------------------------------------------------------------- calls
 
     def _call(self, writer: Writer) -> list[str]:
         proc = self.chance.choice(self.rule.procs)
@@ -133,11 +196,14 @@ class Statements:
         if not letters:
             return ["skip"]
         letter = self.chance.choice(letters)
-        values = ", ".join(f"{name}={writer.write(sort, 1)}" for name, sort in letter.fields)
         source = self.rule.letter.source if self.rule.letter is not None else None
         if source is not None and source == letter.receiver.sort and self.chance.random() < 0.5:
-            return [f"reply {letter.name}({values})"]
-        return [f"send {letter.name}({values}) to {writer.write(letter.receiver.sort, 1, exact=True)}"]
+            return self._sending(letter, writer, None)
+        return self._sending(letter, writer, writer.write(letter.receiver.sort, 1, exact=True))
+
+    def _sending(self, letter: Letter, writer: Writer, to: str | None) -> list[str]:
+        values = ", ".join(f"{name}={writer.write(sort, 1)}" for name, sort in letter.fields)
+        return [f"reply {letter.name}({values})" if to is None else f"send {letter.name}({values}) to {to}"]
 
     # -------------------------------------------------------------------------------------- assignments
 

@@ -175,5 +175,3 @@ def _bounded(system: System, network: Bag, outboxes: list[tuple[Message, ...]]) 
     in_flight = bounds.in_flight is None or size(kind, network) + len(waits) <= bounds.in_flight
     most = MOST if bounds.copies is None else bounds.copies
     return in_flight and copies(kind, network, waits) <= most
-
-

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,19 +19,17 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from checker.explicit import emit_operators, emit_sets
-from checker.explicit.cache import CACHE_VARIABLE
 from checker.explicit.emit_code import Code
 from checker.explicit.emit_evaluation import Evaluation
 from checker.explicit.errors import NotEncodable
 from checker.explicit.source_expressions import Expressions as SourceExpressions
 from spec.evaluate import Evaluator
 from spec.state import State
-from spec.system import Binary, Operator, System
-from tests.checker.symbolic_systems import of_text
-from tests.generated.agreement import BACK_ENDS, BackEnd, Disagreement, Expected, compare, expected
+from spec.system import Binary, Operator
+from tests.generated.agreement import BACK_ENDS, BackEnd, Disagreement, Expected, back_end, back_ends, compare, expected
 from tests.generated.census import EXPECTED, Census
 from tests.generated.conftest import PROPERTY
-from tests.generated.specs import random_spec
+from tests.generated.specs import random_spec, random_system, shown
 from tests.generated.states import random_states
 
 ROOT = Path(__file__).parents[2]
@@ -40,44 +37,25 @@ SEEDS, STATES = range(20), 50
 MOST_NOT_ENCODABLE = 0.05
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_cache() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, "")
-        yield
-
-
-@cache
-def system_of(seed: int) -> System:
-    return of_text(random_spec(seed))
-
-
 def examined(seeds: range, count: int) -> Census:
     """Compares every back end on so many states of the spec of every seed."""
     census = Census()
     for seed in seeds:
-        system = system_of(seed)
+        system = random_system(seed)
         census.count(system)
         evaluator = Evaluator(system)
         try:
-            back_ends = {name: make(system) for name, make in BACK_ENDS.items()}
+            found = back_ends(system)
         except NotEncodable as refused:
             census.refused[seed] = str(refused)
             continue
-        for i, state in enumerate(random_states(evaluator, Random(seed), count)):
+        for state in random_states(evaluator, Random(seed), count):
             wanted = expected(evaluator, state)
             census.endings.update(ending(outcome) for outcome in wanted.outcomes.values())
-            for name, back_end in back_ends.items():
-                agree(seed, i, name, back_end, wanted)
+            for name, each in found.items():
+                with shown(seed):
+                    compare(name, each, wanted)
     return census
-
-
-def agree(seed: int, i: int, name: str, back_end: BackEnd, wanted: Expected) -> None:
-    try:
-        compare(name, back_end, wanted)
-    except Disagreement:
-        print(f"seed {seed}, state {i}, {name}:\n{random_spec(seed)}")
-        raise
 
 
 def ending(outcome: State | str) -> str:
@@ -122,7 +100,7 @@ from random import Random
 from spec.evaluate import Evaluator
 from spec.values import canonical
 from tests.checker.symbolic_systems import of_text
-from tests.generated.specs import random_spec
+from tests.generated.specs import random_spec, random_system, shown
 from tests.generated.states import random_states
 text = random_spec(3)
 states = random_states(Evaluator(of_text(text)), Random(3), 20)
@@ -145,10 +123,10 @@ def test_same_seed_gives_the_same_spec_and_states_in_another_process() -> None:
 
 def first_disagreement(name: str, seeds: range = SEEDS) -> Disagreement:
     for seed in seeds:
-        evaluator, back_end = Evaluator(system_of(seed)), BACK_ENDS[name](system_of(seed))
+        evaluator, faulty = Evaluator(random_system(seed)), back_end(name, random_system(seed))
         for state in random_states(evaluator, Random(seed), STATES):
             try:
-                compare(name, back_end, expected(evaluator, state))
+                compare(name, faulty, expected(evaluator, state))
             except Disagreement as found:
                 return found
     raise AssertionError(f"the fault in {name} was not seen")
@@ -210,11 +188,11 @@ def test_fault_planted_in_a_back_end_is_seen(name: str, fault: str, monkeypatch:
 @pytest.mark.parametrize("what", ["successors", "cuts", "errors", "invariants", "goals", "action invariants"])
 def test_every_kind_of_difference_is_seen(what: str) -> None:
     """By a back end that answers like another one but for one thing."""
-    evaluator, back_end = Evaluator(system_of(0)), BACK_ENDS["native"](system_of(0))
-    lying: Any = Lying(back_end, what)
+    evaluator, right = Evaluator(random_system(0)), back_end("native", random_system(0))
+    lying: Any = Lying(right, what)
     for state in random_states(evaluator, Random(0), STATES):
         wanted = expected(evaluator, state)
-        compare("native", back_end, wanted)
+        compare("native", right, wanted)
         if lying.would_lie(wanted):
             with pytest.raises(Disagreement) as found:
                 compare("lying", lying, wanted)

@@ -77,6 +77,18 @@ class Function:
     result: Sort
 
 
+def sayable(sort: Sort) -> bool:
+    """Whether a value can be written where no word is at hand: an element of a symmetric set has no name."""
+    match sort:
+        case AtomSort():
+            return not sort.symmetric
+        case MapSort(_, of):
+            return sayable(of)
+        case RecordSort(_, fields):
+            return all(sayable(of) for _, of in fields)
+    return True
+
+
 def type_text(sort: Sort) -> str:
     """The type as the language writes it."""
     match sort:
@@ -104,11 +116,12 @@ class Vocabulary:
     def __init__(self, chance: Random) -> None:
         self.chance = chance
         self.top = chance.randint(1, 3)
-        self.items = AtomSort("Item", ("i", "j", "l")[: chance.randint(1, 3)])
+        self.items = self._set_constant("Item", ("i", "j", "l"), chance.randint(1, 3))
         small, place = IntSort(0, self.top, True, "Small"), IntSort(1, self.top + 1, True, "Place")
         self.ints = (small, small, place, IntSort(-2, 3, False, "Near"), IntSort(-1, 2), IntSort(0, 5))
-        self.nodes = AtomSort("Node", ("a", "b", "c")[: chance.choice((1, 2, 2, 3))])
-        self.clients = AtomSort("Client", ("u", "v")[: chance.randint(1, 2)]) if chance.random() < 0.7 else None
+        self.nodes = self._set_constant("Node", ("a", "b", "c"), chance.choice((1, 2, 2, 3)))
+        clients = self._set_constant("Client", ("u", "v"), chance.randint(1, 2))
+        self.clients = clients if chance.random() < 0.7 else None
         self.atoms = tuple(sort for sort in (self.items, self.nodes, self.clients) if sort is not None)
         scalars = self.scalars
         self.pair = RecordSort("Pair", (("left", chance.choice(self.ints)), ("right", chance.choice(scalars))))
@@ -121,6 +134,15 @@ class Vocabulary:
         self.ghosts = self._variables(("ghost",), chance.randint(1, 2))
         self.letters = tuple(self._letter(f"M{i}") for i in range(chance.randint(1, 3)))
 
+    def _set_constant(self, name: str, all_: tuple[str, ...], few: int) -> AtomSort:
+        """Symmetric ones have an element more: what is alone has nothing to change places with."""
+        symmetric = self.chance.random() < 0.4
+        return AtomSort(name, all_[: few + symmetric], symmetric)
+
+    @property
+    def symmetric(self) -> tuple[AtomSort, ...]:
+        return tuple(sort for sort in self.atoms if sort.symmetric)
+
     @property
     def scalars(self) -> tuple[Sort, ...]:
         return (BOOL, COLOUR, *self.ints, *self.atoms)
@@ -132,7 +154,18 @@ class Vocabulary:
     # ------------------------------------------------------------------------------------------- sorts
 
     def sort(self) -> Sort:
-        """A sort for a variable, a field or a parameter of a function."""
+        """A sort for a variable, a field or a parameter of a function: one that is sayable."""
+        while not sayable(found := self._sort()):
+            pass
+        return found
+
+    def argument(self) -> Sort:
+        """A sort for a field or a parameter that is given by who has such a value."""
+        if self.symmetric and self.chance.random() < 0.2:
+            return self.chance.choice(self.symmetric)
+        return self.sort()
+
+    def _sort(self) -> Sort:
         chance = self.chance
         element = chance.choice((*self.scalars, self.pair))
         if chance.random() < 0.15:
@@ -191,20 +224,23 @@ class Vocabulary:
     def _kinds(self) -> tuple[Kind, ...]:
         chance = self.chance
         storages = ("durable", "volatile") if chance.random() < 0.9 else ("volatile",)
-        kinds = [Kind(self.nodes, False, self._variables(storages, chance.randint(3, 5)))]
+        kinds = [Kind(self.nodes, False, self._variables(storages, chance.randint(3, 5), self.nodes))]
         if self.clients is not None:
             storages = ("volatile", "durable") if chance.random() < 0.4 else ("volatile",)
-            kinds.append(Kind(self.clients, True, self._variables(storages, chance.randint(1, 3))))
+            kinds.append(Kind(self.clients, True, self._variables(storages, chance.randint(1, 3), self.clients)))
         return tuple(kinds)
 
-    def _variables(self, storages: tuple[str, ...], count: int) -> tuple[Declared, ...]:
-        return tuple(
-            Declared(self.fresh(storage[0]), self.sort(), storage)
-            for storage in (storages[i % len(storages)] for i in range(count))
-        )
+    def _variables(self, storages: tuple[str, ...], count: int, own: AtomSort | None = None) -> tuple[Declared, ...]:
+        """``own``: the kind of process that has them, which is a sort for some: `self` is there from the beginning."""
+        found = []
+        for i in range(count):
+            storage = storages[i % len(storages)]
+            sort = own if own is not None and self.chance.random() < 0.1 else self.sort()
+            found.append(Declared(self.fresh(storage[0]), sort, storage))
+        return tuple(found)
 
     def _letter(self, name: str) -> Letter:
         chance = self.chance
-        fields = tuple((f"f{i}", self.sort()) for i in range(chance.randint(0, 2)))
+        fields = tuple((f"f{i}", self.argument()) for i in range(chance.randint(0, 2)))
         senders = tuple(kind for kind in self.kinds if chance.random() < 0.6) or self.kinds[:1]
         return Letter(name, fields, senders, chance.choice(self.kinds))
