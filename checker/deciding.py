@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from checker.parallel import spread
 from checker.progress import OutOfTime
+from checker.symbolic.errors import GaveUp, NotEncodable
+from checker.symbolic.watch import Deadline, Watch
 from spec.counting import OTHER
 from spec.evaluate import EvaluationError, Evaluator
 from spec.expressions import Compiled
@@ -65,33 +67,42 @@ def goals_of(system: System) -> dict[Goal, Expr]:
 
 
 def decide(
-    evaluator: Evaluator, engine: str, wanted: Wanted, bound: int, tick: Tick, workers: int = 1
+    evaluator: Evaluator,
+    engine: str,
+    wanted: Wanted,
+    bound: int,
+    tick: Tick,
+    workers: int = 1,
+    watch: Watch | None = None,
 ) -> Iterator[tuple[State, Decided]]:
     """What the engine says of each state, in their order. Raises OutOfTime, KeyboardInterrupt, EvaluationError; what
-    was yielded by then is known, and of the state that was being looked at nothing is claimed."""
+    was yielded by then is known, and of the state that was being looked at nothing is claimed. ``watch``: hears of each
+    question to z3, and knows when its time is up."""
     match engine:
         case "symbolic":
-            yield from _by_z3(evaluator, wanted, bound, tick)
+            yield from _by_z3(evaluator, wanted, bound, tick, watch)
         case "explicit":
             yield from _by_search(_explicit, evaluator, wanted, bound, tick, workers)
         case _:
             yield from _by_search(_reference, evaluator, wanted, bound, tick, workers)
 
 
-def ruled_out(evaluator: Evaluator, wanted: Wanted, timeout: float | None, workers: int) -> Wanted:
+def ruled_out(evaluator: Evaluator, wanted: Wanted, watch: Watch, workers: int) -> Wanted:
     """Of the goals of each state those that z3 refuses for runs of any length, by what stays true once it is. Nothing
-    is refused where time runs out, or where no proof can be made of the system."""
-    from checker.symbolic.errors import GaveUp, NotEncodable
+    is refused where time runs out, or where no proof can be made of the system. ``watch`` knows the time, and is told
+    of the questions."""
     from checker.symbolic.stable import Stable, facts_of
-    from checker.symbolic.watch import Deadline, Watch
 
     system, goals = evaluator.system, goals_of(evaluator.system)
     ends = {goal: _outcome_of(system, goal) for goal in goals if goal[1] != OTHER}
     found: Wanted = {}
     try:
-        stable = Stable(system, evaluator.initial_states()[0], Watch(Deadline(timeout)))
+        stable = Stable(system, evaluator.initial_states()[0], watch)
         facts = facts_of([outcome for _, outcome in ends.values()])
-        kept = [fact for fact, stays in zip(facts, spread(stable.holds_on, facts, workers), strict=True) if stays]
+        kept = []
+        for fact, (stays, asked) in zip(facts, spread(stable.stays, list(enumerate(facts)), workers), strict=True):
+            kept += [fact] if stays else []
+            watch.asked.extend(asked)
         compiled = [evaluator.compile(fact) for fact in kept]
         refused: dict[tuple[bool, ...], set[Goal]] = {}
         for state, open_goals in wanted.items():
@@ -210,15 +221,16 @@ TOGETHER = 32
 """States that one run of z3 starts from: more share a refusal, but their steps have less in common."""
 
 
-def _by_z3(evaluator: Evaluator, wanted: Wanted, bound: int, tick: Tick) -> Iterator[tuple[State, Decided]]:
+def _by_z3(
+    evaluator: Evaluator, wanted: Wanted, bound: int, tick: Tick, watch: Watch | None
+) -> Iterator[tuple[State, Decided]]:
     from checker.symbolic.completions import completions
-    from checker.symbolic.errors import GaveUp
-    from checker.symbolic.watch import Deadline, Watch
 
     goals = goals_of(evaluator.system)
     names, expressions = tuple(goals), tuple(goals.values())
     states = list(wanted)
     for at in range(0, len(states), TOGETHER):
+        left = tick(at)
         part = states[at : at + TOGETHER]
         answers = [Decided() for _ in part]
         asked = [{names.index(goal) for goal in wanted[state]} for state in part]
@@ -232,7 +244,8 @@ def _by_z3(evaluator: Evaluator, wanted: Wanted, bound: int, tick: Tick) -> Iter
 
         reason: GaveUp | None = None
         try:
-            complete = completions(evaluator, part, expressions, asked, bound, Watch(Deadline(tick(at))), found, deeper)
+            hears = watch or Watch(Deadline(left))
+            complete = completions(evaluator, part, expressions, asked, bound, hears, found, deeper)
             for answer in answers:
                 answer.complete = complete
         except GaveUp as error:

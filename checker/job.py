@@ -160,7 +160,7 @@ def run_enumeration(
         if not job.stopped:
             if target is not None:
                 _replay(job, target, deadline)
-            _complete(job, target, deadline)
+            _complete(job, target, deadline, smt_out)
     return job
 
 
@@ -244,7 +244,7 @@ def _replay_runs(
             progress(into.traces)
 
 
-def _complete(job: MainJob, target: Target | None, deadline: float | None) -> None:
+def _complete(job: MainJob, target: Target | None, deadline: float | None, smt_out: Path | None) -> None:
     system, evaluator = job.question.system, job.question.evaluator
     if not system.windows or system.converged is None or not (system.completions or job.within is not None):
         return
@@ -257,17 +257,19 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None) -> No
             job.matrix.merge(part)
             progress(min(number * 40, len(found)))
     if job.settle and job.first_engine == "symbolic":
-        with _timed(job, "rule out"):
-            job.matrix.ruled_out = ruled_out(evaluator, open_goals(job.matrix), _left(deadline), job.workers)
+        with _timed(job, "rule out"), Progress("rule out", deadline=deadline) as progress:
+            watch = watch_with(progress, _left(deadline), None, smt_out)
+            job.matrix.ruled_out = ruled_out(evaluator, open_goals(job.matrix), watch, job.workers)
+            job.asked = [*job.asked, *watch.asked]
     if job.within is not None:
         with _timed(job, "decide"):
-            _decide(job, job.matrix, job.within, deadline)
+            _decide(job, job.matrix, job.within, deadline, smt_out)
     if target is not None:
         runs = sorted(job.matrix.runs, key=str)  # neighbours begin alike
         _replay_runs(job, runs, target, job.matrix_replays, "replay completions", deadline)
 
 
-def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None) -> None:
+def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None, smt_out: Path | None) -> None:
     """Asks the engine, or both, for what no schedule has shown."""
     evaluator = job.question.evaluator
     # A second engine is asked about what is ruled out, too: a run to it would show that z3 is wrong.
@@ -285,10 +287,12 @@ def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None) -
                 progress(done)
                 return _left(deadline)
 
-            for state, decided in decide(evaluator, engine, wanted, within, tick, job.workers):
+            watch = watch_with(progress, _left(deadline), within, smt_out)
+            for state, decided in decide(evaluator, engine, wanted, within, tick, job.workers, watch):
                 said[state] = decided
                 if not filling.add(state, decided):
                     job.wrong_completion = f"the evaluator does not take a completion by the {engine} engine"
+            job.asked = [*job.asked, *watch.asked]
     if len(answers) == 2:
         for state, one in answers[0].items():
             if not one.agrees_with(answers[1][state]):

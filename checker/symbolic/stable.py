@@ -22,7 +22,7 @@ from checker.symbolic.expressions import Frame
 from checker.symbolic.induction import Obligations, unbounded
 from checker.symbolic.solve import Solver
 from checker.symbolic.state import Shape
-from checker.symbolic.watch import Query, Watch
+from checker.symbolic.watch import Asked, Query, Watch
 from spec.state import State
 from spec.system import (
     Binary,
@@ -104,15 +104,18 @@ class Stable:
             raise NotEncodable("a ghost looks into a disk, at pending records or at messages")
         self.unbounded = unbounded(self.system)
 
-    def holds_on(self, fact: Expr) -> bool:
-        """Whether no step makes the fact false. Raises GaveUp."""
+    def stays(self, numbered: tuple[int, Expr]) -> tuple[bool, list[Asked]]:
+        """Whether no step makes the fact false, and what z3 was asked for that; the watch is not told, for this may be
+        another process."""
+        number, fact = numbered
+        watch = Watch(self.watch.deadline, None, self.watch.smt_out)
         bare = replace(self.system, invariants=(), action_invariants=())
-        obligations = Obligations(bare, self.start, [Property("fact", fact)])
+        obligations = Obligations(bare, self.start, [Property(f"fact-{number}", fact)])
         for case in obligations.cases():
-            verdict = obligations.consecution(case, self.watch)
+            verdict = obligations.consecution(case, watch)
             if verdict.unknown is not None or any(broken.property is not None for broken in verdict.broken):
-                return False
-        return True
+                return False, watch.asked
+        return True, watch.asked
 
     def excluded(self, facts: Sequence[Expr], goals: Sequence[Expr]) -> list[bool]:
         """Of each goal, whether no state has it and all the facts."""
