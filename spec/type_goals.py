@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from spec.goals import Goal, GoalSequence, LabelGoal, StateGoal, some
-from spec.parse_goals import GoalSyntax, GoalText, parse_goal, parse_some
-from spec.resolve import SYSTEM_ACTIONS
-from spec.sorts import BOOL
+from spec.parse_goals import GoalSyntax, GoalText, SomeSyntax, parse_goal, parse_some
+from spec.resolve import RESERVED, SYSTEM_ACTIONS
+from spec.sorts import BOOL, Sort
 from spec.syntax import Argument, Call, CompletionStepDeclaration, Expression, Name
 from spec.system import Binary, Expr, Operator, Parameter, Place, Property, System, Unary, UnaryOperator
 from spec.type_environment import Environment
 from spec.type_report import Report
 from spec.type_scenarios import Patterns
 from spec.type_scope import LeftOut, Permissions, Scope
+from spec.type_sorts import domain_size
 from spec.typecheck import expression
+
+MOST_CHOICES = 10_000
+"""Of values for the names that goals share."""
 
 GOAL = Permissions("a goal", observe=True, ghosts=True, elements=True)
 
@@ -38,15 +44,34 @@ class _Goals:
             declared, faults = parse_some(names)
             self.report.add(faults)
             for one in declared:
-                sort = self.environment.sort_of(one.type)
-                purpose = f"to choose `{one.name}` from"
-                sort = sort if sort is not None and self.environment.enumerable(sort, one.place, purpose) else None
+                sort = self._sort_of(one, [p.name for p in parameters])
                 unique, scope = scope.bind(one.name, sort)
                 if sort is not None:
                     parameters.append(Parameter(unique, sort))
+            self._few(names, parameters)
         found = [self._goal(text, scope) for text in texts]
         good = [goal for goal in found if goal is not None]
         return GoalSequence(tuple(parameters), tuple(good)) if not self.report.has_errors else None
+
+    def _sort_of(self, one: SomeSyntax, before: list[str]) -> Sort | None:
+        """The sort of a shared name; ``None`` after reporting what is wrong with it."""
+        if one.name in before:
+            self.report.error("S202", one.place, f"`{one.name}` is bound twice", "choose another name")
+        elif one.name in (*RESERVED, "message"):
+            hint = "choose another name"
+            self.report.error("S212", one.place, f"`{one.name}` has a meaning of its own in the language", hint)
+        else:
+            sort = self.environment.sort_of(one.type)
+            if sort is not None and self.environment.enumerable(sort, one.place, f"to choose `{one.name}` from"):
+                return sort
+        return None
+
+    def _few(self, names: GoalText, parameters: list[Parameter]) -> None:
+        """All combinations are followed along a run."""
+        count = prod(domain_size(parameter.sort) or 1 for parameter in parameters)
+        if count > MOST_CHOICES:
+            message = f"the names have {count:,} combinations of values; at most {MOST_CHOICES:,} are followed"
+            self.report.error("S510", Place(names.file, 1, 1), message, "bind fewer, or smaller ones")
 
     def _goal(self, text: GoalText, scope: Scope) -> Goal | None:
         parsed, faults = parse_goal(text)

@@ -40,9 +40,21 @@ def test_what_is_wrong_with_a_goal_is_shown_with_its_place(goal: str, shown: str
     assert str(raised.value).startswith(shown)
 
 
-def test_what_is_wrong_with_a_shared_name_is_shown_with_its_place() -> None:
-    with pytest.raises(SpecError, match=r"<some>:1:17: error\[S203\]: there is no type `Sever`"):
-        asked("up(s)", some="t in Term, s in Sever")
+@pytest.mark.parametrize(
+    ("some", "shown"),
+    [
+        ("t in Term, s in Sever", "<some>:1:17: error[S203]: there is no type `Sever`"),
+        ("s in Server, s in Server", "<some>:1:14: error[S202]: `s` is bound twice"),
+        ("self in Server", "<some>:1:1: error[S212]: `self` has a meaning of its own"),
+        ("s in int", "<some>:1:1: error[S310]: int has no finite set of values to choose `s` from"),
+        ("a in 1..60, b in 1..60, c in 1..60", "<some>:1:1: error[S510]: the names have 216,000 combinations"),
+        ("s of Server", "<some>:1:3: error[S101]: unexpected `of`, expected `in`"),
+    ],
+)
+def test_what_is_wrong_with_a_shared_name_is_shown_with_its_place(some: str, shown: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        asked("true", some=some)
+    assert str(raised.value).startswith(shown)
 
 
 def test_all_that_a_property_may_say_a_goal_may_say_and_name_elements() -> None:
