@@ -52,6 +52,7 @@ class Runs:
         self.files = {LOG: log}
         self.unused: list[Records] = []
         self._last_file = LOG
+        self.most = MOST_RUNS
 
     def resume(self, runs: list[Run]) -> None:
         """As they were when a checkpoint was left. What was written afterwards is removed. Raises CheckpointError."""
@@ -70,13 +71,14 @@ class Runs:
 
     def new_file(self) -> int:
         """The number of a file for further runs."""
-        self._open(self._last_file + 1, fresh=True)
+        self._last_file += 1
+        self._open(self._last_file, fresh=True)
         return self._last_file
 
     def _open(self, number: int, *, fresh: bool) -> None:
         record = 8 * self.compiled.layout.words
-        self.files[number] = Records(self.folder / name_of(self.me, number), record, fresh=fresh)
         self._last_file = max(number, self._last_file)
+        self.files[number] = Records(self.folder / name_of(self.me, number), record, fresh=fresh)
 
     @contextmanager
     def _mapped(self) -> Iterator[dict[int, int]]:
@@ -101,18 +103,29 @@ class Runs:
             self.runs.append(run)
 
     def merge_if_many(self, out: int, room: int) -> None:
-        """``out``: memory for so many states. Raises Halted, OSError."""
-        if len(self.runs) <= MOST_RUNS:
+        """``out``: memory for so many states. Raises Halted."""
+        if len(self.runs) <= self.most:
             return
         by_length = sorted(self.runs, key=lambda run: run.length)
         few, rest = by_length[:MERGED], by_length[MERGED:]
-        number = self.new_file()
-        self._merge(few, self.files[number], out, room)
+        try:
+            number = self.new_file()
+            self._merge(few, self.files[number], out, room)
+        except OSError:  # no room for what only makes the search faster: it goes on with more runs
+            self.most *= 2
+            self._give_up(self._last_file)
+            return
         self.runs = [*rest, Run(number, 0, self.files[number].count)]
         in_use = {LOG, *(run.file for run in self.runs)}
         self.unused += [self.files.pop(old) for old in list(self.files) if old not in in_use]
         if not self.kept:
             self.remove_unused()
+
+    def _give_up(self, number: int) -> None:
+        file = self.files.pop(number, None)
+        if file is not None:
+            file.close()
+            file.path.unlink(missing_ok=True)
 
     def _merge(self, runs: list[Run], file: Records, out: int, room: int) -> None:
         stride = 8 * self.compiled.layout.words

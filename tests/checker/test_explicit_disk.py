@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import time
 from collections.abc import Iterator
@@ -144,6 +145,24 @@ def test_runs_are_merged_when_there_are_many(monkeypatch: pytest.MonkeyPatch) ->
     assert max(count for count, _ in left) == 4
     assert max(len(files) for _, files in left) <= 4  # those that no run is in are gone
     assert len(set.union(*(files for _, files in left))) > 4
+
+
+def test_disk_without_room_to_merge_leaves_more_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MOST_RUNS", 3)
+    monkeypatch.setattr(runs, "MERGED", 3)
+    tried: list[runs.Runs] = []
+
+    def full(self: runs.Runs, few: list[runs.Run], file: Records, out: int, room: int) -> None:
+        tried.append(self)
+        file.append(out, 1)
+        raise OSError(errno.ENOSPC, "No space left on device", str(file.path))
+
+    monkeypatch.setattr(runs.Runs, "_merge", full)
+    found = explore(system(2), max_steps=30, room=Room(memory=5 << 20))
+    assert found.stopped is None
+    assert found.levels == undisturbed(2).levels[:31]
+    assert 2 <= len(tried) <= 5  # twice as many runs before it is tried again
+    assert list(tried[0].files) == [runs.LOG, 1]
 
 
 def test_files_that_a_checkpoint_speaks_of_outlive_their_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
