@@ -29,6 +29,9 @@ from traces.values import Map
 WIDEST = 4_000
 """States that fit at once, beyond which z3 is asked."""
 
+MOST = 200_000
+"""States that fit at once, beyond which the reference engine gives up: they are kept in memory."""
+
 STARTS = 64
 """Of how many states z3 may start from; the frontier was as narrow somewhere, if only at its first state."""
 
@@ -88,12 +91,14 @@ def decide(
     log: PartialTrace,
     engine: Engine,
     timeout: float | None,
-    widest: int = WIDEST,
+    widest: int | None = None,
     watch: Watch | None = None,
 ) -> Answer:
-    """``watch``: of the questions to z3; what it knows of time is replaced. Raises Stop where the log is none of this
-    spec, or the engine fails."""
+    """``widest``: how many states are stepped at once. ``watch``: of the questions to z3; what it knows of time is
+    replaced. Raises Stop where the log is none of this spec, or the engine fails."""
     refuse_unknown_names(question, log)
+    if widest is None:
+        widest = MOST if engine is Engine.REFERENCE else WIDEST
     return _Decision(question, log, timeout, widest, watch or Watch()).by(engine)
 
 
@@ -115,19 +120,23 @@ class _Decision:
             try:
                 if engine is Engine.SYMBOLIC:
                     return self._symbolic(progress)
-                return self._reference(progress, None if engine is Engine.REFERENCE else self.widest_allowed)
+                return self._reference(progress, alone=engine is Engine.REFERENCE)
             except OutOfTime:
                 return self._so_far("time ran out")
             except KeyboardInterrupt:
                 return replace(self._so_far("interrupted"), code=Exit.INTERRUPTED)
 
-    def _reference(self, progress: Progress, widest: int | None) -> Answer:
-        frontier = self.frontier = Frontier(self.evaluator, self.log, progress, widest)
+    def _reference(self, progress: Progress, *, alone: bool) -> Answer:
+        """``alone``: without z3 where too many states fit."""
+        frontier = self.frontier = Frontier(self.evaluator, self.log, progress, self.widest_allowed)
         while len(frontier.layers) < len(self.log.states):
             progress(len(frontier.layers))
             try:
                 fits = frontier.advance()
             except TooWide:
+                if alone:
+                    many = f"more than {self.widest_allowed:,} states fit at once"
+                    return self._so_far(f"{many}; --engine auto asks z3 then")
                 return self._symbolic(progress)
             if not fits:
                 return self._refused(len(frontier.layers), self._run(), tuple(frontier.before_label), "reference")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from checker.completing.matching import differences
 from checker.completing.typed import Incomplete, NotOfSort, typed
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.layout import cached_domain
@@ -85,8 +86,6 @@ class Known:
 
     def _elements(self, of: Sort, known: frozenset[Value], value: Members) -> Bit:
         """Each of the known elements is paired with one of the set's, and none is left over."""
-        from checker.completing.matching import differences
-
         options = [
             [next(differences(part, plain(of, member)), None) is None for member in value.members] for part in known
         ]

@@ -36,7 +36,7 @@ def correct_log(seed: int) -> tuple[Question, Log]:
     return question, written(Tracer(question.evaluator).trace(labels))
 
 
-def decided(question: Question, log: Log, engine: Engine, widest: int = 4_000) -> Answer:
+def decided(question: Question, log: Log, engine: Engine, widest: int | None = None) -> Answer:
     return decide(question, parse_partial(json.dumps(log).encode(), "log"), engine, None, widest)
 
 

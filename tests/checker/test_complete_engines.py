@@ -4,12 +4,13 @@ states fit."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from checker.completing.deciding import Completed, Engine, Refused, decide
+from checker.completing.deciding import Completed, Engine, Refused, Undecided, decide
 from checker.completing.matching import Matcher
 from checker.question import Question, ask
 from checker.symbolic.circuit import Circuit
@@ -40,10 +41,11 @@ def edited(log: Log, chance: Random) -> Log:
     states: list[Any] = result["states"]
     for number in chance.sample(range(1, len(states)), chance.choice([0, 0, 1])):
         states[number] = {}
-    if chance.random() < 0.5:  # a state is gone, and its label: at most so many labels are missing
-        gone = chance.randrange(len(states) - 1)
-        del states[gone]
-        states[gone].setdefault("#meta", {})["gap"] = chance.choice([1, 2])
+    if chance.random() < 0.5:  # states are gone, and their labels: at most so many labels are missing
+        many = chance.choice([1, 2])
+        gone = chance.randrange(len(states) - many)
+        del states[gone : gone + many]
+        states[gone].setdefault("#meta", {})["gap"] = chance.choice([many, many, 2])
         if gone == 0:
             states[0].pop(ACTION, None), states[0].pop(PICKS, None)
     for number, state in enumerate(states):
@@ -94,6 +96,9 @@ def test_z3_takes_over_where_more_states_fit_than_are_to_be_stepped(widest: int)
     assert isinstance(alone, Completed)
     assert alone.widest is not None
     assert alone.widest > 3
+    gave_up = decided(question, log, Engine.REFERENCE, widest)
+    assert isinstance(gave_up, Undecided)
+    assert f"more than {widest} states fit at once" in gave_up.reason
     both = decided(question, log, Engine.AUTO, widest)
     assert isinstance(both, Completed)
     assert both.by.endswith("symbolic from there")
@@ -121,6 +126,36 @@ def test_a_gap_of_any_length_is_searched_to_its_end_and_z3_says_that_it_cannot()
     assert "z3 needs a bound" in getattr(undecided, "reason", "")
 
 
+FORBIDDEN = """
+shared n: 0..9 = 0
+action up:
+    n := n + 1
+action jump:
+    require n < 5
+    n := n + 3
+model low:
+    storage = atomic
+    forbid jump
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_takes_what_the_model_forbids_only_where_the_log_names_it(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "low.spec"
+    path.write_text(FORBIDDEN, encoding="utf-8")
+    question = ask(str(path))
+    named: Log = {"states": [{}, {ACTION: "jump"}, {"n": 4}]}
+    assert isinstance(decided(question, named, engine), Completed)
+    unnamed: Log = {"states": [{}, {}, {"n": 4}]}
+    answer = decided(question, unnamed, engine)
+    assert isinstance(answer, Refused)
+    assert answer.step == 2
+    gap: Log = {"states": [{}, {"#meta": {"gap": 2}, "n": 4}]}
+    assert isinstance(decided(question, gap, engine), Refused), "three labels come to 3 at most"
+    gap["states"][1]["n"] = 3
+    assert isinstance(decided(question, gap, engine), Completed)
+
+
 # ------------------------------------------------------------------------- the circuit of what a log knows
 
 
@@ -138,6 +173,49 @@ def holed(value: Value, chance: Random) -> Value:
             return frozenset(holed(part, chance) for part in value)
         case _:
             return value
+
+
+TWO_NOTES = """
+message Note:
+    size: 0..9
+const Node: set
+process Node:
+    durable n: 0..9 = 0
+    action tell(peer: Node):
+        send Note(size=1) to peer
+        send Note(size=2) to peer
+    action wait(peer: Node):
+        n := 1
+        fsync
+        send Note(size=1) to peer
+        send Note(size=2) to peer
+    on Note m as heard:
+        skip
+network bag
+model one:
+    Node = {a}
+"""
+
+
+@pytest.mark.parametrize(("where", "rule"), [("network", "tell"), ("outbox", "wait")])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_known_message_is_another_one(engine: Engine, where: str, rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "notes.spec"
+    path.write_text(TWO_NOTES, encoding="utf-8")
+    question = ask(str(path))
+
+    def after(*messages: dict[str, Any] | None) -> type:
+        network = [{"message": message} for message in messages]
+        known: dict[str, Any] = {"network": network} if where == "network" else {"outbox": {"a": list(messages)}}
+        return type(decided(question, {"states": [{}, {ACTION: rule, **known}]}, engine))
+
+    one, two, any_note = {"size": 1}, {"size": 2}, {"type": "Note"}
+    assert after(two, one) is Completed
+    assert after(any_note, two) is Completed
+    assert after(None, any_note) is Completed
+    assert after(two, two) is Refused, "the other message is left over"
+    assert after(one, two, any_note) is Refused
+    assert after(any_note) is Refused
 
 
 @pytest.mark.parametrize(("spec", "model"), [*SMALL, ("raft", "tiny")], ids=lambda part: str(part))
