@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from spec.diagnostics import Diagnostic, Severity, SpecError
+from spec.extend import OF_A_MODEL, base_of, extended
 from spec.goals import GoalSequence
 from spec.lower import MutantName, lower
 from spec.mutate import mutated
@@ -129,10 +130,14 @@ def _load(path: Path, model: str | None, mutant: str | None, settings: Mapping[s
     sources = {str(path): text, SET_OPTION: "\n".join(f"{name}={value}" for name, value in settings.items())}
     _raise_errors(check_text(text, str(path)), sources)
     report = Report()
-    declarations = _parse(text, str(path))[0].declarations
+    own = _parse(text, str(path))[0].declarations
+    base = base_of(path, own)
+    if base is not None:
+        sources[str(base)] = read_source(base)
+    declarations = _whole(path, own, report)
     applied = None
     if mutant is not None:
-        found = _find_mutant(path, declarations, mutant, sources, report)
+        found = _find_mutant(path, own, mutant, sources, report)
         if found is not None:
             declaration, others = found
             if model is None:  # a mutant's own model shows it best
@@ -147,6 +152,13 @@ def _load(path: Path, model: str | None, mutant: str | None, settings: Mapping[s
     system = lower(resolved, chosen, overrides, applied, report)
     _raise_errors(report.diagnostics, sources)
     return _Chosen(system, resolved, chosen, overrides, sources)
+
+
+def _whole(path: Path, declarations: tuple[Declaration, ...], report: Report) -> tuple[Declaration, ...]:
+    """The file's declarations with those of the spec that it extends."""
+    base = base_of(path, declarations)
+    below = None if base is None else _parse(read_source(base), str(base))[0].declarations
+    return extended(declarations, below, report)
 
 
 def shipped(name: str) -> Path:
@@ -165,11 +177,19 @@ def check_text(text: str, file: str) -> tuple[Diagnostic, ...]:
     parsed, syntax = _parse(text, file)
     diagnostics = list(syntax)
     broken = any(d.severity is Severity.ERROR for d in syntax)
-    mutants = [d for d in parsed.declarations if isinstance(d, MutantDeclaration)]
-    rest = tuple(d for d in parsed.declarations if not isinstance(d, MutantDeclaration))
+    report = Report()
+    base = base_of(Path(file), parsed.declarations)
+    below = () if base is None else check_text(read_source(base), str(base))
+    errors = tuple(d for d in below if d.severity is Severity.ERROR)
+    if errors:
+        return (*diagnostics, *errors)
+    declarations = _whole(Path(file), parsed.declarations, report)
+    diagnostics += report.diagnostics
+    mutants = [d for d in declarations if isinstance(d, MutantDeclaration)]
+    rest = tuple(d for d in declarations if not isinstance(d, MutantDeclaration))
     own = [mutant for mutant in mutants if mutant.of == Path(file).stem]
-    if rest and len(own) == len(mutants):
-        diagnostics += _checked_under_all(Path(file).stem, parsed.declarations)
+    if rest and len(own) == len(mutants) and not report.diagnostics:
+        diagnostics += [d for d in _checked_under_all(Path(file).stem, declarations) if d not in below]
     for mutant in mutants:
         if not broken and not any(d.severity is Severity.ERROR for d in diagnostics):
             diagnostics += _checked_mutant(mutant, rest, file)
@@ -259,6 +279,11 @@ def _find_mutant(
         for declaration in parsed.declarations:
             if isinstance(declaration, MutantDeclaration) and declaration.name == name:
                 return declaration, others
+    base = base_of(path, declarations)
+    if base is not None:  # what plants a bug in the one plants it in the other; its models are not of this spec
+        sources[str(base)] = read_source(base)
+        found = _find_mutant(base, _parse(sources[str(base)], str(base))[0].declarations, name, sources, report)
+        return None if found is None else (found[0], tuple(d for d in found[1] if not isinstance(d, OF_A_MODEL)))
     known = _mutants(path, declarations)
     message = f"there is no mutant `{name}` of {path.stem}; the mutants are {listed(known)}"
     report.error("S507", Place(str(path), 1, 1), message, close_to(name, known))

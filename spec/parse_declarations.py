@@ -59,6 +59,11 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
             return (model(node, building),)
         case "mutant", _:
             return (mutant(node, building),)
+        case "extends", [name]:
+            return (syntax.ExtendsDeclaration(str(name), building.place(name)),)
+        case "beside", [where, label, body]:
+            side = syntax.Beside(str(where.children[0]))
+            return (syntax.BesideDeclaration(side, str(label), block(body, building), building.place(label)),)
     raise AssertionError(f"no declaration of syntax.py for {node.data}")
 
 

@@ -117,7 +117,7 @@ FOREIGN_WORDS: Mapping[str, str] = {
 }
 
 FOREIGN_DECLARATIONS: Mapping[str, str] = {
-    "import": "`import` is not part of the language yet: one spec is one file",
+    "import": "`extends SPEC` takes over what another spec declares",
     "leads": "write `eventually NAME: p leads to q`",
     "fairness": "write `fair NAME:` with lines `weak …` and `strong …`",
     "liveness": "write `eventually NAME: q`, or `eventually NAME: p leads to q`",

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from spec.syntax import (
     ActionDeclaration,
+    BesideDeclaration,
     CompletionDeclaration,
     ConstDeclaration,
     Declaration,
     EnumDeclaration,
     EventuallyDeclaration,
+    ExtendsDeclaration,
     FairDeclaration,
     FieldDeclaration,
     FlushDeclaration,
@@ -199,6 +201,8 @@ class _Resolver:
             case MutantDeclaration(name=name):
                 if self.fresh("mutant", name, declaration.place):
                     found.mutants[name] = declaration
+            case ExtendsDeclaration() | BesideDeclaration():
+                pass  # extend.py has put in their place what they stand for
 
     def process(self, process: ProcessDeclaration) -> None:
         if self.fresh("process", process.name, process.place):

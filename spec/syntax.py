@@ -608,6 +608,31 @@ class MutantDeclaration:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class ExtendsDeclaration:
+    """``extends SPEC``: what that spec declares is declared here, too."""
+
+    spec: str
+    place: Place
+
+
+class Beside(Enum):
+    """On which side of the marked statements."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class BesideDeclaration:
+    """``before LABEL:`` or ``after LABEL:`` with statements that run beside those marked ``at LABEL:``."""
+
+    where: Beside
+    label: str
+    body: Body
+    place: Place
+
+
 Declaration: TypeAlias = (
     ConstDeclaration
     | TypeDeclaration
@@ -631,6 +656,8 @@ Declaration: TypeAlias = (
     | MacroDeclaration
     | ModelDeclaration
     | MutantDeclaration
+    | ExtendsDeclaration
+    | BesideDeclaration
 )
 
 

@@ -4,8 +4,8 @@ What every run of every system keeps is part of that condition: values lie in th
 in memory; two records in a row differ; a message waits only where something is pending; a process that is down has
 nothing pending and the memory of a crash. Nothing else is known of the state.
 
-Of the network the state has only as many messages as it is given room for. Whoever uses it must know that more cannot
-matter: see ``induction.py``.
+Of unflushed records it has at most ``max_pending``; of messages as many as it is given room for. Whoever uses it must
+know that more messages cannot matter: see ``induction.py``.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class _Builder:
                 self.conditions.append(c.implies(there, same ^ 1))
                 self.conditions.append(c.implies(exists[position + 1], there))
                 of = tuple(there if j == i else FALSE for j in range(len(shape.kinds)))
-                pending.append(PendingRecord(of, after))
+                pending.append(PendingRecord(of, after, position + 1))
             disks.append(records[0])
         return tuple(disks), tuple(pending)
 

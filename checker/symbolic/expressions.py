@@ -237,7 +237,8 @@ class Frame:
                 if record.of[i] == FALSE:
                     continue
                 rank = add(c, rank, count(c, [record.of[i]]))
-                last = c.conjunction(record.of[i], equal(c, rank, keep))
+                place = rank if record.place is None else number(record.place)
+                last = c.conjunction(record.of[i], equal(c, place, keep))
                 enough = c.disjunction(enough, last)
                 if slot is not None:
                     value = choose(c, last, record.record[slot], value)

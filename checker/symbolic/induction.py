@@ -245,6 +245,8 @@ class _Consecution:
         for conjunct, bit in after.items():
             if conjunct in of.shown and self._can(bit ^ 1, conjunct.name, f"{conjunct.name} is false after it"):
                 verdict.broken.append(self._broken(conjunct))
+            elif conjunct in of.shown:
+                solver.require(bit)  # a lemma for those that are shown next
         for bit in after.values() if of.actions else ():
             solver.require(bit)
         for action in of.actions:

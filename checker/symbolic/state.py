@@ -43,10 +43,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class PendingRecord:
-    """A record written and not flushed. ``of``: for each process, whether it is pending there."""
+    """A record written and not flushed. ``of``: for each process, whether it is pending there. ``place``: if it is
+    pending, it is the process's first (1), second, …; None: that depends on what else is pending."""
 
     of: tuple[Bit, ...]
     record: tuple[Symbolic, ...]
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

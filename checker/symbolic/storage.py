@@ -58,7 +58,7 @@ def flushed(c: Circuit, shape: Shape, state: SymbolicState, actor: Actor, stamp:
 
 def without_pending(c: Circuit, state: SymbolicState, actor: Actor) -> tuple[PendingRecord, ...]:
     return tuple(
-        PendingRecord(tuple(c.conjunction(of, here ^ 1) for of, here in zip(r.of, actor, strict=True)), r.record)
+        replace(r, of=tuple(c.conjunction(of, here ^ 1) for of, here in zip(r.of, actor, strict=True)))
         for r in state.pending
     )
 
@@ -78,7 +78,8 @@ def surviving(
         if mine == FALSE:
             continue
         rank = add(c, rank, count(c, [mine]))
-        last_kept = c.conjunction(mine, equal(c, rank, keep))
+        place = rank if record.place is None else number(record.place)
+        last_kept = c.conjunction(mine, equal(c, place, keep))
         result = [choose(c, last_kept, new, old) for new, old in zip(record.record, result, strict=True)]
         possible = c.disjunction(possible, last_kept)
     return tuple(result), possible
