@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -13,7 +14,7 @@ from checker.symbolic.depths import NoneWithin
 from checker.symbolic.reach import Reach
 from checker.verdict import Exit
 from spec.state import Label
-from tests.checker.command_line import MODELS, Ran, model_check
+from tests.checker.command_line import MODELS, ROOT, Ran, model_check
 from tests.checker.test_symbolic_reach import NOTES
 from traces.itf import read_trace
 
@@ -45,6 +46,13 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reach") / "notes.spec"
     path.write_text(SYMMETRIC, encoding="utf-8")
     return path
+
+
+def command_of_the_readme(part: str) -> list[str]:
+    """The words after ``model-check`` of the command in the README that has this."""
+    blocks = re.findall(r"^model-check (reach(?:[^\n]*\\\n)*[^\n]*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    (found,) = [block for block in blocks if part in block]
+    return shlex.split(found.replace("\\\n", " "))
 
 
 def labels_of(ran: Ran) -> list[str]:
@@ -226,21 +234,20 @@ def test_what_cannot_be_asked_is_said_with_what_can(notes: Path, words: list[str
 
 
 def test_an_answered_write_is_on_one_disk_only_where_followers_acknowledge_too_early() -> None:
-    goal = ["--goal", "exists w in answered: size({s for s in Server if holds(disk(s).log, w)}) == 1"]
-    words = ["reach", "--model", "three", "--scenario", "write_sent", *goal]
-    ran = model_check(*words, "--mutant", "follower-acks-before-fsync")
+    words = command_of_the_readme("size({s for s in Server if holds(disk(s).log, w)}) == 1")
+    ran = model_check(*words)
     assert ran.code == Exit.HOLDS
     assert "Reached: 4 labels after the script of 29" in ran.out
-    assert model_check(*words, "--max-steps", 3).code == Exit.NOT_REACHED
+    assert words[1] == "--mutant"
+    assert model_check("reach", *words[3:], "--max-steps", 5).code == Exit.NOT_REACHED  # without the bug
 
 
 @pytest.mark.slow
 def test_s1_crashes_after_append_and_before_flush_and_its_entry_is_overwritten_later() -> None:
-    some = ["--some", "s in Server, w in Submission, i in 1..max_log"]
-    crash = "crash(s) when i <= len(s.log) and s.log[i].write == w and not holds(disk(s).log, w)"
-    overwritten = "i <= len(s.log) and s.log[i].write != w"
-    ran = model_check("reach", *some, "--goal", crash, "--then", overwritten, "--scenario", "write_received")
+    words = command_of_the_readme("i <= len(s.log) and s.log[i].write != w")
+    near = [word for word in words if word not in ("--grain", "macro")]
+    ran = model_check(*near, "--scenario", "write_received")
     assert ran.code == Exit.HOLDS
     assert "Reached: 7 labels after the script of 27" in ran.out
-    ran = model_check("reach", *some, "--goal", crash, "--then", overwritten, "--grain", "macro")
+    ran = model_check(*words)
     assert "Reached: 15 labels; none is shorter at the macro grain" in ran.out

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from spec.load import load_goals
 from spec.parse import parse_text
+from spec.parse_goals import GoalText
 from spec.parse_lexer import RESERVED
 
 REFERENCE = Path(__file__).parents[2] / "spec" / "LANGUAGE.md"
@@ -47,6 +49,21 @@ def test_snippet_is_well_typed(text: str) -> None:
     load = importlib.import_module("spec.load")
     diagnostics = load.check_text(text, "LANGUAGE.md")
     assert [found.render({"LANGUAGE.md": text}) for found in diagnostics] == []
+
+
+def goals_of_the_reference() -> list[str]:
+    table = TEXT.split("### Goals on a command line")[1].split("\n| goal |")[1].split("\n\n")[0]
+    return [goal for line in table.splitlines()[2:] for goal in re.findall(r"`([^`]+)`", line.split("|")[1])]
+
+
+def test_every_goal_of_the_reference_is_one_of_the_spec_around_its_snippets(tmp_path: Path) -> None:
+    vote = next(snippet for fence, snippet in SNIPPETS if "sometimes a_vote_is_given" in snippet)
+    path = tmp_path / "small.spec"
+    path.write_text(completed("spec-fragment top", vote), encoding="utf-8")
+    goals = goals_of_the_reference()
+    assert len(goals) == 6
+    for goal in goals:
+        load_goals(path, (GoalText(goal, "<goal>"),), GoalText("s in Server, t in Term", "<some>"))
 
 
 def test_every_block_of_the_reference_is_checked() -> None:
