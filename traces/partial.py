@@ -25,7 +25,7 @@ from typing import Any
 
 from traces.errors import UnreadableTrace, shown
 from traces.itf import ACTION, INITIAL, MAX_BYTES, PICKS, TOP, Reader
-from traces.values import EMPTY, Map, Value
+from traces.values import EMPTY, Map
 
 GAP = "gap"
 _RULE = "the name of a rule"
@@ -185,5 +185,3 @@ def _marked(node: Any) -> Any:
         return {key: _marked(value) for key, value in node.items()}
     return node
 
-
-__all__ = ["Missing", "PartialState", "PartialTrace", "UnreadableTrace", "Value", "parse_partial", "read_partial"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from checker.completing.matching import Difference, Matcher, picks, weight
+from checker.completing.matching import Difference, Matcher, weight
 from checker.completing.noting import Decisive, Notes, NotingEvaluator, decisive
 from checker.completing.typed import Incomplete, NotOfSort, typed
 from checker.tracing import Tracer
@@ -264,16 +264,3 @@ def _rank(reason: Reason) -> tuple[int, int]:
         case Impossible():
             return (4, 0)
 
-
-__all__ = [
-    "Bounded",
-    "Differs",
-    "Disabled",
-    "Explained",
-    "Explainer",
-    "Failing",
-    "Impossible",
-    "Near",
-    "Reason",
-    "picks",
-]
