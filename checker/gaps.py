@@ -15,7 +15,7 @@ from checker.coverage import NO_LONGER, Cell, Matrix, Unit, Witness
 from checker.deciding import Decided, Wanted, goals_of
 from spec.counting import Classifier
 from spec.evaluate import EvaluationError, Evaluator
-from spec.state import State
+from spec.state import Label, State
 from spec.values import Cut, NotEnabled
 
 
@@ -95,11 +95,11 @@ class Filling:
                         matrix.violations.setdefault(name, witness)
         return True
 
-    def _last(self, state: State, labels: tuple[object, ...]) -> State | None:
+    def _last(self, state: State, labels: tuple[Label, ...]) -> State | None:
         """Where the labels lead, if the evaluator takes them and has converged there."""
         try:
             for label in labels:
-                state = self.evaluator.successor(state, label)  # type: ignore[arg-type]
+                state = self.evaluator.successor(state, label)
         except (NotEnabled, Cut, EvaluationError):
             return None
         return state if self.evaluator.holds(self.converged, state) else None

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from checker.completion import Completer
 from checker.coverage import Matrix, build_matrix
-from checker.deciding import Decided, decide, ruled_out
+from checker.deciding import Decided, decide
 from checker.enumeration import Enumerated, Interleaving, Partial, cubes, distinct, enumerate_cube
 from checker.explicit.back_end import available
+from checker.explicit_search import reported_failures
 from checker.flaw import Flaw, show_flaw
 from checker.gaps import Filling, open_goals
 from checker.heartbeat import watch_with
@@ -26,9 +27,11 @@ from checker.progress import OutOfTime, Progress
 from checker.question import Question, reported_errors
 from checker.reduction import Counts, Reduction, UpTo
 from checker.replaying import Replays, open_named, replay_runs
+from checker.ruling_out import ruled_out
+from checker.symbolic.errors import SymbolicError
 from checker.symbolic.watch import Asked, Watch
 from checker.tracing import Tracer
-from checker.verdict import Exit
+from checker.verdict import Exit, Stop
 from spec.script import ScriptError, run_scenario
 from spec.state import Label, State
 from spec.system import Enumeration
@@ -257,16 +260,26 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None, smt_o
             job.matrix.merge(part)
             progress(min(number * 40, len(found)))
     if job.settle and job.first_engine == "symbolic":
-        with _timed(job, "rule out"), Progress("rule out", deadline=deadline) as progress:
+        with _timed(job, "rule out"), Progress("rule out", deadline=deadline) as progress, _reported_failures():
             watch = watch_with(progress, _left(deadline), None, smt_out)
             job.matrix.ruled_out = ruled_out(evaluator, open_goals(job.matrix), watch, job.workers)
             job.asked = [*job.asked, *watch.asked]
     if job.within is not None:
-        with _timed(job, "decide"):
+        with _timed(job, "decide"), _reported_failures():
             _decide(job, job.matrix, job.within, deadline, smt_out)
     if target is not None:
         runs = sorted(job.matrix.runs, key=str)  # neighbours begin alike
         _replay_runs(job, runs, target, job.matrix_replays, "replay completions", deadline)
+
+
+@contextmanager
+def _reported_failures() -> Iterator[None]:
+    """What an engine did wrong, or cannot do, becomes a Stop."""
+    try:
+        with reported_failures():
+            yield
+    except SymbolicError as error:
+        raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
 
 
 def _decide(job: MainJob, matrix: Matrix, within: int, deadline: float | None, smt_out: Path | None) -> None:

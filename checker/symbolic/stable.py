@@ -118,7 +118,8 @@ class Stable:
         return True, watch.asked
 
     def excluded(self, facts: Sequence[Expr], goals: Sequence[Expr]) -> list[bool]:
-        """Of each goal, whether no state has it and all the facts."""
+        """Of each goal, whether no state has it and all the facts. Of one about storage or messages nothing is said:
+        they are not as in the states that runs reach."""
         c, shape = Circuit(), Shape(self.unbounded)
         state, proper = arbitrary_state(c, shape, ())
         solver = Solver(c, self.watch)
@@ -128,6 +129,9 @@ class Stable:
             solver.require(c.conjunction(frame.boolean(fact), frame.error ^ 1))
         found = []
         for goal in goals:
+            if _mentions_storage(goal):
+                found.append(False)
+                continue
             frame = Frame(c, shape, state)
             value = frame.boolean(goal)
             asks = "a state of the facts that stay true, with this outcome"

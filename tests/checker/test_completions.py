@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 import checker.job
-from checker.deciding import Decided, Wanted, decide, goals_of, ruled_out
+from checker.deciding import Decided, Wanted, decide, goals_of
 from checker.enumeration import cubes
 from checker.gaps import pairs_of
 from checker.job import MainJob, run_enumeration
 from checker.progress import OutOfTime
 from checker.question import Question, ask
+from checker.ruling_out import ruled_out
 from checker.symbolic.watch import Watch
 from checker.verdict import Exit
 from spec.counting import Classifier, crash_states
@@ -212,6 +213,19 @@ def test_where_a_ghost_looks_at_storage_nothing_is_ruled_out(tmp_path: Path) -> 
     path.write_text(NARROW.replace("ghost noted := true", curious), encoding="utf-8")
     question = ask(str(path))
     assert ruled_out(question.evaluator, all_open(question, 1), Watch(), 1) == {}
+
+
+def test_outcomes_about_storage_are_not_ruled_out_by_states_that_have_little_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "piling.spec"
+    text = NARROW.replace("require d == 0", "require d != n").replace("up(p) and len(pending(p)) == 0", "up(p)")
+    text = text.replace("exists p in Node: p.d == v and p.d != v", "exists p in Node: len(pending(p)) >= 4")
+    path.write_text(text, encoding="utf-8")
+    question = ask(str(path))
+    wanted = all_open(question, 1)
+    refused = ruled_out(question.evaluator, wanted, Watch(), 1)
+    reached = {state: answer.runs for state, answer in decided(question, "reference", wanted, 6).items()}
+    assert all((element, 0) in runs for runs in reached.values() for element in (0, 1))  # absurd no more
+    assert not any(refused[state] & reached[state].keys() for state in wanted)
 
 
 def test_an_engine_that_reaches_what_is_ruled_out_is_exit_21(narrow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
