@@ -81,8 +81,9 @@ def pairs_text(matrix: Matrix) -> str:
         parts.append(f"{pairs.by_search:,} by a search among all runs of at most {matrix.bound} labels")
         parts.append(f"{pairs.none - pairs.none_at_all:,} have no run of so many")
     if pairs.none:
-        parts.append(f"{pairs.none_at_all:,} have none of any length ({NEVER}: no pair of that cell has a run)")
+        parts.append(f"{pairs.none_at_all:,} have none of any length")
     text = f"{pairs.total:,} pairs of crash state and outcome: {', '.join(parts)}, {pairs.undecided:,} undecided"
+    text += f"; {NEVER}: no pair of that cell has a run" if never(matrix) else ""
     hint = "; not seen does not mean unreachable: --complete N searches all runs of N labels"
     return text + (hint if matrix.bound is None and pairs.undecided else "")
 

@@ -27,6 +27,10 @@ def test_the_main_job_finds_no_fault_in_raft_and_refutes_the_seeds_literal_rule(
     lost = [c for c in found["matrix"]["cells"] if c["outcome"] == "lost_after_answer"]
     lost += [c for c in found["matrix"]["cells"] if c["outcome"] == "discarded" and c["window"][:2] in COMMITTED]
     assert lost == []
+    assert found["matrix"]["pairs"]["none_at_all"] > 1000  # that a write was submitted, or answered, is not undone
+    assert found["coverage"]["interleavings"] == found["interleavings"]["distinct"]
+    assert found["coverage"]["prefixes_complete"] == len(found["enumerated"])
+    assert found["coverage"]["crash_states"] > found["coverage"]["crash_states_up_to_symmetry"] > 1000
     assert set(COMMITTED) <= {cell["window"][:2] for cell in found["matrix"]["cells"]}
     flaw = found["flaw"]
     assert flaw["answer"]["violated"] == "answered_write_is_never_lost"
