@@ -199,9 +199,9 @@ def complete(**options: Any) -> None:
 @output_options
 def replay(**options: Any) -> None:
     """Replay ITF traces (files, or folders of them) on an implementation."""
-    from checker import commands
+    from checker import trace_commands
 
-    commands.replay(**options)
+    trace_commands.replay(**options)
 
 
 @cli.command()
@@ -212,9 +212,9 @@ def replay(**options: Any) -> None:
 @output_options
 def show(**options: Any) -> None:
     """Show a trace file, or a scenario of a spec, as text or as a Mermaid sequence diagram."""
-    from checker import commands
+    from checker import trace_commands
 
-    commands.show(**options)
+    trace_commands.show(**options)
 
 
 def _installed_right() -> None:

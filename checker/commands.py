@@ -18,25 +18,19 @@ from checker.checking import DEFAULT_STEPS, Checked, taken_together
 from checker.checking import check as run_check
 from checker.enumeration import cubes
 from checker.job import MainJob, main_job, run_enumeration
-from checker.machine import checked_json, job_json, mutants_json, replay_json
+from checker.machine import checked_json, job_json, mutants_json
 from checker.mutants import Tried, kill
 from checker.mutants_table import markdown, print_kills
 from checker.options import MUTANT_SECONDS
 from checker.question import Question, ask
 from checker.reduction import UpTo
-from checker.replaying import Replays, make_folder, open_named, save
+from checker.replaying import make_folder, open_named, save
 from checker.search_report import print_checked, verdict_of_check
 from checker.searching import Search
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from spec.script import describe
 from spec.values import EvaluationError
-from traces.errors import TraceError, UnplayableTrace, UnreadableTrace
-from traces.itf import format_trace, read_trace
-from traces.raft import TABLE
-from traces.render.mermaid import render_mermaid
-from traces.replay import Divergence
-from traces.replay import replay as run_replay
 from traces.trace import Trace
 
 
@@ -67,12 +61,12 @@ def main(
     """The main job."""
     make_folder(out_itf)
     question = ask(None)
-    words = [*(["--engine", engine] if engine != "symbolic" else []), *_target_words(target, ())]
+    words = [*(["--engine", engine] if engine != "symbolic" else []), *target_words(target, ())]
     job = main_job(question, engine, target, timeout, max_steps, question.command(*words), workers)
     _print_job(job, as_json, out_itf)
 
 
-def _target_words(target: str, faults: tuple[str, ...]) -> list[str]:
+def target_words(target: str, faults: tuple[str, ...]) -> list[str]:
     words = ["--target", target] if target != "refimpl" else []
     return words + [word for fault in faults for word in ("--break", fault)]
 
@@ -200,7 +194,7 @@ def enumerate_(
     words += ["--engine", engine] if engine != "symbolic" else []
     words += ["--depth", str(depth)] if depth is not None else []
     words += ["--window", str(window)] if window is not None else []
-    words += ["--replay", *_target_words(target, faults)] if replayed else []
+    words += ["--replay", *target_words(target, faults)] if replayed else []
     words += ["--complete", str(within)] if within is not None else []
     words += ["--reduce", reduce] if reduce is not None else []
     up_to, command = None if reduce is None else UpTo(reduce), question.command(*words)
@@ -261,98 +255,6 @@ def _save_job(job: MainJob, folder: Path | None) -> None:
             save(replays.divergence[0], folder, "divergence")
     if job.flaw is not None and job.flaw.trace is not None:
         save(job.flaw.trace, folder, "seed-flaw")
-
-
-def replay(traces: tuple[Path, ...], target: str, faults: tuple[str, ...], as_json: bool, out_itf: Path | None) -> None:
-    """``model-check replay``."""
-    opened = open_named(target, frozenset(faults))
-    make_folder(out_itf)
-    results = Replays()
-    printer = console()
-    reproduce = ""
-    for file in list(_files(traces)):
-        trace = _read(file)
-        try:
-            result = run_replay(trace, opened, TABLE)
-        except UnplayableTrace as error:
-            raise Stop(Exit.UNREADABLE_TRACE, f"{file}: {error}") from error
-        command = shlex.join(["model-check", "replay", str(file), *_target_words(target, faults)])
-        before = results.divergence
-        results.add(trace, result)
-        reproduce = reproduce if results.divergence is before else command
-        if as_json:
-            continue
-        if isinstance(result, Divergence):
-            report.print_divergence(printer, trace, result, command)
-        else:
-            click.echo(f"{file}: no divergence, {result.steps} labels, {result.fields_compared} fields compared")
-    if as_json:
-        click.echo(replay_json(results, reproduce))
-    else:
-        report.print_replays(printer, "replayed", results)
-    if results.divergence is not None and out_itf is not None:
-        saved = save(results.divergence[0], out_itf, "divergence")
-        if not as_json:
-            click.echo(f"trace: {saved}")
-    raise Stop(Exit.DIVERGES if results.diverged else Exit.HOLDS, "")
-
-
-def _files(paths: tuple[Path, ...]) -> Iterable[Path]:
-    for path in paths:
-        if path.is_dir():
-            found = sorted(path.rglob("*.itf.json"))
-            if not found:
-                raise Stop(Exit.USAGE, f"{path}: no *.itf.json in this folder; name a trace, or a folder of traces")
-            yield from found
-        else:
-            yield path
-
-
-def _read(path: Path) -> Trace:
-    if not path.exists():
-        raise Stop(Exit.USAGE, f"{path}: there is no such file; name a trace (*.itf.json) or a folder of traces")
-    if path.is_dir():
-        raise Stop(Exit.USAGE, f"{path}: this is a folder; name one trace (*.itf.json) in it")
-    try:
-        return read_trace(path)
-    except UnreadableTrace as error:
-        raise Stop(Exit.UNREADABLE_TRACE, str(error)) from error
-
-
-def show(
-    what: str,
-    form: str,
-    spec: str | None,
-    model: str | None,
-    settings: tuple[str, ...],
-    mutant: str | None,
-    only: str | None,
-    as_json: bool,
-    out_itf: Path | None,
-) -> None:
-    """``model-check show``."""
-    make_folder(out_itf)
-    path = Path(what)
-    if path.exists() or path.suffix == ".json" or "/" in what:
-        trace = _read(path)
-    else:
-        question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
-        trace = scenario_trace(question, what)
-    if out_itf is not None:
-        save(trace, out_itf, path.name.removesuffix(".itf.json"))
-    if as_json:
-        click.echo(format_trace(trace).decode())
-    elif form == "mermaid":
-        click.echo(report.worded(render_mermaid, trace))
-    else:
-        report.print_trace(console(), trace)
-    raise Stop(Exit.HOLDS, "")
-
-
-def scenario_trace(question: Question, name: str) -> Trace:
-    """The run of a scenario's script, as a trace."""
-    _, labels = question.start(name)
-    return Tracer(question.evaluator).trace(labels, {"scenario": name})
 
 
 def prove(
@@ -421,17 +323,3 @@ def complete(
     from checker.complete_command import complete as fill_in
 
     fill_in(trace, spec, model, settings_of(settings), mutant, engine, timeout, as_json, out_itf, smt_out, console())
-
-
-__all__: list[Any] = [
-    "TraceError",
-    "agree",
-    "check",
-    "complete",
-    "enumerate_",
-    "main",
-    "reach",
-    "replay",
-    "scenario_trace",
-    "show",
-]
