@@ -71,7 +71,7 @@ def reported_errors() -> Iterator[None]:
 
 
 @contextmanager
-def reported_spec_errors(path: Path) -> Iterator[None]:
+def reported_spec_errors(path: Path, settings: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turns what is wrong with a spec, or with the words of the command line about it, into a Stop with all of it."""
     try:
         yield
@@ -81,6 +81,10 @@ def reported_spec_errors(path: Path) -> Iterator[None]:
         count = sum(1 for d in error.diagnostics if d.severity is Severity.ERROR)
         if any(_of_command_line(d) for d in error.diagnostics):
             raise Stop(Exit.USAGE, str(error)) from error
+        if settings and not any(d.severity is Severity.ERROR for d in load_file(path).diagnostics):
+            words = " ".join(f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
+            message = f"{error}\nThe spec does not allow {words}; without that it has no error."
+            raise Stop(Exit.USAGE, message) from error
         code = Exit.SYNTAX_ERROR if error.is_syntax else Exit.SPEC_ERROR
         raise Stop(code, f"{error}\n{count} error{'s' if count != 1 else ''} in {path}") from error
 
@@ -97,7 +101,7 @@ def ask(
     """Loads the spec (default: the shipped raft.spec). Raises Stop with every error of the file. ``inductive``: the
     property may be an inductive conjunct."""
     path = shipped(DEFAULT_SPEC) if spec is None else Path(spec)
-    with reported_spec_errors(path):
+    with reported_spec_errors(path, settings):
         system = load_system(path, model=model, mutant=mutant, settings=dict(settings or {}))
     if spec is not None:
         _warn(path)

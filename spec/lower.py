@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from spec.effects import check_paths
@@ -53,14 +53,14 @@ class MutantName:
 def lower(
     declarations: Declarations,
     model: ModelDeclaration,
-    overrides: Iterable[Setting],
+    overrides: Collection[Setting],
     mutant: MutantName | None,
     report: Report,
 ) -> System:
     """The system under the model. It is whole only if ``report`` has no errors afterwards."""
     binding = bind(declarations, model, overrides, report)
     environment = Environment(declarations, binding.constants, binding.foreign, report, constant_int)
-    return _Lowering(declarations, environment, binding, model, report).run(mutant)
+    return _Lowering(declarations, environment, binding, model, report, bool(overrides)).run(mutant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class _Lowering:
     binding: Binding
     model: ModelDeclaration
     report: Report
+    overridden: bool
 
     def run(self, mutant: MutantName | None) -> System:
         variables = self.variables()
@@ -264,6 +265,8 @@ class _Lowering:
     def enumerations(self, scenarios: tuple[Scenario, ...], notes: dict[str, str]) -> tuple[Enumeration, ...]:
         found = []
         for node in self.model.enumerations:
+            if self.overridden and f"scenario {node.scenario}" in notes:
+                continue  # who asks for other elements than the model's has no scripts for them
             if self.scenario_known(node.scenario, scenarios, notes, "enumerate", node.place):
                 found.append(Enumeration(node.scenario, node.depth, node.window))
         return tuple(found)

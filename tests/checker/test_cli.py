@@ -190,12 +190,25 @@ def test_a_wrong_word_is_not_called_an_error_in_the_spec(counter: Path) -> None:
         assert " error in " not in model_check("check", counter, *words).err
 
 
-def test_a_setting_that_makes_the_spec_wrong_is_an_error_in_the_spec(tmp_path: Path) -> None:
+def test_setting_that_the_spec_does_not_allow_is_the_command_lines_mistake() -> None:
+    ran = model_check("check", "--model", "tiny", "--set", "max_term=-1")
+    assert ran.code == Exit.USAGE
+    assert "`current_term` is Term" in ran.err
+    assert ran.err.endswith("The spec does not allow --set max_term=-1; without that it has no error.\n")
+
+
+def test_model_of_fewer_elements_needs_no_script_for_those_it_lacks() -> None:
+    ran = model_check("check", "--model", "tiny", "--set", "Server={s1}", "--max-steps", "2")
+    assert ran.code == Exit.HOLDS, ran.err
+
+
+def test_a_setting_that_makes_the_spec_wrong_says_where_and_that_the_setting_does_it(tmp_path: Path) -> None:
     path = spec_of(tmp_path, COUNTER.replace("shared n: 0..9 = 0", "shared n: 0..top = 2"))
     assert model_check("check", path, "--max-steps", "0").code == Exit.HOLDS
     ran = model_check("check", path, "--set", "top=1")
-    assert ran.code == Exit.SPEC_ERROR
+    assert ran.code == Exit.USAGE
     assert "written.spec:3:20: error[S314]" in ran.err
+    assert "does not allow --set top=1" in ran.err
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
