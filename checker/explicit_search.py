@@ -26,7 +26,7 @@ DEFAULT_RUN = 100
 """How many labels a random run has at most, unless the model or the command line says."""
 
 INTERVAL = 30.0
-"""Seconds between two checkpoints, at the least."""
+"""Seconds between two checkpoints, about: they are left between levels."""
 
 ON_DISK = "with --memory SIZE a search goes on on disk when that is used up, slower, with the same counts"
 KEPT = "; with --checkpoint DIR it can be taken up again"

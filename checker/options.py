@@ -145,7 +145,7 @@ search_options = _all_of(
         "--checkpoint",
         metavar="DIR",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Leave there, after a level, every half minute at most, what --recover needs (explicit engine).",
+        help="Leave there, between levels, about every half minute, what --recover needs (explicit engine).",
     ),
     click.option(
         "--recover",

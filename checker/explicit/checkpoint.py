@@ -1,8 +1,8 @@
 """What is on disk of a search, so that it can go on after it was killed; one search at a time.
 
 A folder with the log of each worker (visited_disk) and ``search.json``, which says how much of the logs counts. That
-file is replaced at the end of a level, after the logs were flushed: whatever happens in between, it speaks of what is
-there.
+file is replaced at the end of a level, or when the search has gone to disk, after the logs were flushed: whatever
+happens in between, it speaks of what is there.
 """
 
 from __future__ import annotations
@@ -140,8 +140,12 @@ def load(folder: Path) -> Saved:
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=Saved)
     except FileNotFoundError as missing:
-        found = f"no {FILE} in it, so no level was finished there"
-        raise CheckpointError(f"{folder}: {found}; name a folder that --checkpoint wrote") from missing
+        if not (folder / LOCK).exists():
+            raise CheckpointError(f"{folder}: no {FILE} in it; name a folder that --checkpoint wrote") from missing
+        raise CheckpointError(
+            f"{folder}: no checkpoint was written there yet: a search writes the first after a level, within about "
+            "half a minute if its levels are short, and when it goes on on disk; search anew with --checkpoint"
+        ) from missing
     except msgspec.MsgspecError as error:
         raise CheckpointError(f"{path}: not a checkpoint of this version ({error}); search anew") from error
     if saved.format != FORMAT:

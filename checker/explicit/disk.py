@@ -1,8 +1,13 @@
-"""A search's files: where it goes when memory is used up, and what it leaves at the end of a level, to go on from."""
+"""A search's files: where it goes when memory is used up, and the checkpoints that it leaves, to go on from.
+
+One is left at the end of a level, if the next level would end too late for it, and when the search has gone to disk: to
+sort what was in memory and to begin the level again takes long, and a kill meanwhile shall not cost all of it.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
@@ -28,6 +33,12 @@ class Doing(Enum):
     RECOVERY = "a checkpoint was read"
 
 
+def is_due(since: float, last_level: float, interval: float) -> bool:
+    """Whether a checkpoint is to be left at the end of a level: the next level may take as long as the last did, and
+    end when more than ``interval`` has passed ``since`` the checkpoint before. All in seconds."""
+    return since + last_level >= interval
+
+
 class Disk:
     """The files of one search. They are made when they are first needed."""
 
@@ -35,7 +46,7 @@ class Disk:
         self.levels, self.memory = levels, memory
         self.logs: list[Log] = []
         self.folder: Path | None = levels.room.checkpoint or levels.room.recover
-        self.began = self.saved = time.monotonic()
+        self.began = self.saved = self.level_ended = time.monotonic()
         self.seconds = 0.0  # that the search had taken before it was taken up again
         self.used = False  # memory was not enough
         self.doing = Doing.SPILL
@@ -74,9 +85,14 @@ class Disk:
 
     def leave_checkpoint(self) -> None:
         """At the end of a level, if it is time. Raises OSError."""
+        now, room = time.monotonic(), self.levels.room
+        last, self.level_ended = now - self.level_ended, now
+        if room.checkpoint is not None and is_due(now - self.saved, last, room.interval):
+            self.write_checkpoint(self.levels.found.levels)
+
+    def write_checkpoint(self, searched: Sequence[int]) -> None:
+        """``searched``: how many states the levels have that were searched in full. Raises OSError."""
         levels = self.levels
-        if levels.room.checkpoint is None or time.monotonic() - self.saved < levels.room.interval:
-            return
         self.doing = Doing.CHECKPOINT
         folder = self._open()
         levels.at_once(self._flush)
@@ -91,7 +107,7 @@ class Disk:
             levels.violations.only,
             levels.code.layout.encode(levels.first),
             levels.code.layout.capacity,
-            list(levels.found.levels),
+            list(searched),
             dict(levels.reached),
             dict(levels.violations.places),
             levels.deadlock,

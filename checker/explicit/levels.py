@@ -165,6 +165,8 @@ class Levels:
             self.refuse_more_memory(full)
             self.expanding = False
             self.disk.take_over(ends, before)
+            if self.room.checkpoint is not None:
+                self.disk.write_checkpoint(self.found.levels[:-1])  # this level is to be searched again
             self._expand_level(ends)
         self.starts, self.expanding = ends, False
         events = []

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Room:
     """``memory``: bytes that the search may take before it goes on on disk; ``None``: it does not, and takes what the
     machine can spare. ``checkpoint``: the folder to leave checkpoints in;
-    ``recover``: one to go on from. ``interval``: seconds from one checkpoint to the next, at the least."""
+    ``recover``: one to go on from. ``interval``: about how many seconds from one checkpoint to the next."""
 
     memory: int | None = None
     checkpoint: Path | None = None

@@ -131,8 +131,33 @@ def test_search_begun_anew_leaves_no_checkpoint_of_its_first_try(
     found = explore(system(), capacity=tight, room=Room(checkpoint=tmp_path, interval=0))
     assert found.stopped is Stopped.INTERRUPTED
     assert written[0] == tight != written[-1]
-    with pytest.raises(CheckpointError, match="no level was finished"):
+    with pytest.raises(CheckpointError, match="no checkpoint was written there yet"):
         explore(system(), room=Room(recover=tmp_path))
+
+
+def test_search_that_goes_to_disk_leaves_a_checkpoint_of_the_levels_before(tmp_path: Path) -> None:
+    """None is due before; the level that is begun again may take long."""
+    left = Room(memory=2 << 20, checkpoint=tmp_path, interval=1e9)
+    assert explore(system(2), max_steps=22, room=left).on_disk
+    saved = load(tmp_path)
+    assert saved.on_disk
+    assert saved.levels == undisturbed(2).levels[: len(saved.levels)]
+    assert 0 < len(saved.levels) < 22
+    assert_same(explore(system(2), room=Room(memory=2 << 20, recover=tmp_path)), undisturbed(2))
+
+
+@pytest.mark.parametrize(
+    ("since", "last_level", "due"), [(31, 0, True), (16, 15, True), (10, 15, False), (1, 0, False)]
+)
+def test_checkpoint_is_left_before_a_level_that_may_end_too_late_for_it(
+    since: float, last_level: float, due: bool
+) -> None:
+    assert disk.is_due(since, last_level, 30) == due
+
+
+def test_folder_in_which_no_search_was_has_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no search\.json in it; name a folder that --checkpoint wrote"):
+        load(tmp_path)
 
 
 def test_sorted_file_that_is_cut_is_refused(tmp_path: Path) -> None:
@@ -226,7 +251,7 @@ def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda folder: (folder / FILE).unlink(), "no level was finished"),
+        (lambda folder: (folder / FILE).unlink(), "no checkpoint was written there yet"),
         (lambda folder: (folder / FILE).write_bytes(b""), "not a checkpoint"),
         (lambda folder: (folder / FILE).write_bytes(b"{}"), "not a checkpoint"),
         (lambda folder: (folder / "states.1").unlink(), "missing"),
