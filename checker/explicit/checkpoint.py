@@ -69,6 +69,8 @@ def taken(checkpoint: Path | None, recover: Path | None) -> Iterator[Saved | Non
     if recover is not None:
         if not recover.is_dir():
             raise CheckpointError(f"{recover}: no such folder; name a folder that --checkpoint wrote")
+        if not is_there(recover) and not (recover / LOCK).exists():
+            raise CheckpointError(f"{recover}: no search was at work in it; name a folder that --checkpoint wrote")
         with alone_in(recover):
             yield load(recover)
     elif checkpoint is not None:
@@ -140,8 +142,6 @@ def load(folder: Path) -> Saved:
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=Saved)
     except FileNotFoundError as missing:
-        if not (folder / LOCK).exists():
-            raise CheckpointError(f"{folder}: no {FILE} in it; name a folder that --checkpoint wrote") from missing
         raise CheckpointError(
             f"{folder}: no checkpoint was written there yet: a search writes the first after a level, within about "
             "half a minute if its levels are short, and when it goes on on disk; search anew with --checkpoint"

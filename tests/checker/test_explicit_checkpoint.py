@@ -155,9 +155,10 @@ def test_checkpoint_is_left_before_a_level_that_may_end_too_late_for_it(
     assert disk.is_due(since, last_level, 30) == due
 
 
-def test_folder_in_which_no_search_was_has_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no search\.json in it; name a folder that --checkpoint wrote"):
-        load(tmp_path)
+def test_folder_in_which_no_search_was_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no search was at work in it; name a folder that --checkpoint wrote"):
+        explore(system(), room=Room(recover=tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_sorted_file_that_is_cut_is_refused(tmp_path: Path) -> None:
