@@ -55,7 +55,8 @@ class Checked:
     not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
     and how many labels it stands for. ``loop``: of a run that violates liveness, the number of the state to which its
-    end comes back for ever; its last state, if it stays there. ``asked``: what z3 was.
+    end comes back for ever; its last state, if it stays there. ``asked``: what z3 was;
+    ``unasked``: runs of fewer steps than that it was not asked about.
     """
 
     engine: str
@@ -89,6 +90,7 @@ class Checked:
     loop: int | None = None
     liveness: Liveness | None = None
     asked: tuple[Asked, ...] = ()
+    unasked: int = 0
     seconds: float = 0.0
 
     @property
@@ -150,7 +152,7 @@ def check(question: Question, engine: str, search: Search = SEARCH, *, liveness:
         from checker.symbolic_search import check_symbolic
 
         steps = DEFAULT_STEPS if steps is None else steps
-        checked = check_symbolic(question, steps, search.timeout, search.scenario, search.smt_out)
+        checked = check_symbolic(question, steps, search.timeout, search.scenario, search.smt_out, search.min_steps)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
     elif liveness and engine != "symbolic" and search.simulate is None:

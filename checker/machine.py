@@ -115,6 +115,7 @@ def mutants_json(kills: Kills, reproduce: str) -> str:
                     **question_data(one.question),
                     "kind": one.claim.kind.name.lower(),
                     "claimed_length": one.claim.length,
+                    "grain": one.claim.grain.value,
                     "outcome": one.outcome.name.lower(),
                     "answers": [_checked(answer, one.question.properties) for answer in one.answers],
                     "labels": [] if one.best.labels is None else [describe(label) for label in one.best.labels],

@@ -18,6 +18,7 @@ from checker.searching import Search
 from checker.verdict import Exit, Stop
 from spec.load import mutants_of, shipped
 from spec.syntax import MutantDeclaration, Survival
+from spec.system import Grain
 
 
 class Kind(Enum):
@@ -56,12 +57,15 @@ CODES = {
 @dataclass(frozen=True, slots=True)
 class Claim:
     """``breaks``: the property; None: any, or (of what is to survive) none. ``length``: of the shortest run to
-    it, in labels from where the mutant's model starts; None: the mutant does not say."""
+    it, in steps of the grain from where the model starts; None: the mutant does not say. ``model``: None: the mutant's
+    own."""
 
     mutant: str
     kind: Kind
     breaks: str | None = None
     length: int | None = None
+    grain: Grain = Grain.MICRO
+    model: str | None = None
 
     @property
     def survives(self) -> bool:
@@ -115,13 +119,18 @@ def length_of(checked: Checked) -> int | None:
     return None if checked.labels is None else len(checked.labels) - checked.prefix
 
 
+def steps_of(checked: Checked) -> int | None:
+    """The same in steps of the grain that was searched."""
+    return None if checked.length is None else checked.length - checked.prefix
+
+
 def judge(claim: Claim, answer: Checked) -> Outcome:
     """What one engine's answer makes of a claim."""
     match answer.code:
         case Exit.SAFETY | Exit.LIVENESS if claim.survives:
             return Outcome.KILLED
         case Exit.SAFETY | Exit.LIVENESS:
-            return Outcome.AS_CLAIMED if claim.length in (None, length_of(answer)) else Outcome.OTHER_LENGTH
+            return Outcome.AS_CLAIMED if claim.length in (None, steps_of(answer)) else Outcome.OTHER_LENGTH
         case Exit.EVALUATION_ERROR:
             return Outcome.FAILED
         case Exit.HOLDS | Exit.NOT_REACHED if claim.survives:
@@ -129,6 +138,8 @@ def judge(claim: Claim, answer: Checked) -> Outcome:
         case Exit.HOLDS | Exit.NOT_REACHED:
             looked = answer.complete or answer.engine != "symbolic" or claim.length is not None
             return Outcome.SURVIVED if looked else Outcome.UNDECIDED
+        case Exit.INCONCLUSIVE if claim.grain is Grain.MACRO and answer.decided:
+            return Outcome.SURVIVED
         case _:
             return Outcome.UNDECIDED
 
@@ -138,7 +149,8 @@ def claims(path: Path) -> Iterator[Claim]:
     for mutant in mutants_of(path):
         kind = _kind(mutant)
         for broken in mutant.breaks:
-            yield Claim(mutant.name, kind, broken.name, broken.length)
+            grain = Grain.MACRO if broken.macros else Grain.MICRO
+            yield Claim(mutant.name, kind, broken.name, broken.length, grain, broken.model)
         if not mutant.breaks:
             yield Claim(mutant.name, kind)
 
@@ -170,9 +182,11 @@ def kill(
     kills = Kills(path.name, engines)
     left: dict[tuple[str, str], float] = {}
     for number, claim in enumerate(chosen, 1):
-        question = ask(spec, mutant=claim.mutant, only=claim.breaks)
+        question = ask(spec, mutant=claim.mutant, only=claim.breaks, model=claim.model)
         answers = []
         for engine in engines:
+            if engine == "symbolic" and len(engines) > 1 and _is_asked_again(claim, chosen):
+                continue
             budget = left.get((claim.mutant, engine), timeout)
             if budget <= 0:
                 reason = f"its {timeout:g} s went to the other properties of the mutant"
@@ -193,7 +207,16 @@ def _search(claim: Claim, question: Question, engine: str, timeout: float, worke
     steps = question.system.bounds.steps
     if claim.length is not None and (steps is not None or engine == "symbolic"):
         steps = claim.length if engine == "symbolic" else max(steps or 0, claim.length)
-    return Search(max_steps=steps, timeout=timeout, workers=workers if engine == "explicit" else None)
+    return Search(
+        max_steps=steps, timeout=timeout, workers=workers if engine == "explicit" else None, grain=claim.grain
+    )
+
+
+def _is_asked_again(claim: Claim, claims: Sequence[Claim]) -> bool:
+    """Whether the mutant says later how soon it breaks the same property at the macro grain, or after a script: deep
+    runs of single labels are for the explicit engine, and the symbolic one is asked there."""
+    same = [c for c in claims if (c.mutant, c.breaks) == (claim.mutant, claim.breaks)]
+    return claim.breaks is not None and claim != same[-1]
 
 
 def _chosen(path: Path, names: Iterable[str]) -> list[Claim]:

@@ -14,15 +14,17 @@ from rich.table import Table
 from rich.text import Text
 
 from checker.checking import Checked
-from checker.mutants import Kills, Kind, Outcome, Tried, length_of
+from checker.mutants import Kills, Kind, Outcome, Tried, length_of, steps_of
 from checker.report import bounds_text
 from checker.verdict import MEANING, Exit
-
-GRAIN = "micro"
-"""One label a step: what is not found at it, within the bounds, is not there."""
+from spec.system import Grain
 
 NOTES = """\
-- length: labels of the shortest run from where the mutant's model starts; `5 + 15`: after a script of 15 labels.
+- grain: micro, one label a step: what is not found at it, within the bounds, is not there. Macro: steps of the size of
+  an RPC.
+- length: steps of the shortest run from where the model starts; `6 (27 labels)`: of the macro grain, and its labels;
+  `5 + 15`: after a script of 15 labels.
+- below: the symbolic engine is asked for the same property at the macro grain, or after a script.
 - states: distinct ones, to the end of the level of the violation. Those that permuting a symmetric set makes the same
   count once.
 - times: of the machine that made the table, compilation included.
@@ -45,7 +47,7 @@ def sections(kills: Kills) -> Iterator[Section]:
         (Kind.REFUTED, "properties that the spec itself refutes"),
     )
     for kind, heading in killed:
-        rows = [(*_row(one), *(_time(answer) for answer in one.answers)) for one in kills.of(kind)]
+        rows = [(*_row(one), *_times(one, kills.engines)) for one in kills.of(kind)]
         if rows:
             yield Section(heading, columns, tuple(rows))
     survive = (
@@ -54,20 +56,22 @@ def sections(kills: Kills) -> Iterator[Section]:
     )
     columns = ("mutant", "grain", "model", "outcome", "states", "depth", "bounds", *kills.engines)
     for kind, heading in survive:
-        rows = [(*_survivor(one), *(_time(answer) for answer in one.answers)) for one in kills.of(kind)]
+        rows = [(*_survivor(one), *_times(one, kills.engines)) for one in kills.of(kind)]
         if rows:
             yield Section(heading, columns, tuple(rows))
 
 
 def _row(tried: Tried) -> tuple[str, ...]:
     claim, best = tried.claim, tried.best
-    found = length_of(best)
+    found = steps_of(best)
     length = "—" if found is None else f"{found}{f' + {best.prefix}' if best.prefix else ''}"
+    if claim.grain is Grain.MACRO and best.labels is not None:
+        length += f" ({len(best.labels) - best.prefix} labels)"
     if tried.outcome is not Outcome.AS_CLAIMED:
         claimed = f", claimed: {claim.length}" if claim.length is not None else ""
         length = f"{length} ({tried.outcome.value}{claimed})"
     broken = claim.breaks or best.violated or "any"
-    return (claim.mutant, broken, GRAIN, tried.question.system.model, length, _states(best))
+    return (claim.mutant, broken, claim.grain.value, tried.question.system.model, length, _states(best))
 
 
 def _survivor(tried: Tried) -> tuple[str, ...]:
@@ -81,15 +85,21 @@ def _survivor(tried: Tried) -> tuple[str, ...]:
     system = tried.question.system
     where = f"start {system.start}, " if system.start else ""
     bounds = where + bounds_text(system)
-    return (tried.claim.mutant, GRAIN, system.model, outcome, _states(best), str(best.depth), bounds)
+    return (tried.claim.mutant, tried.claim.grain.value, system.model, outcome, _states(best), str(best.depth), bounds)
 
 
 def _states(checked: Checked) -> str:
     return "—" if checked.distinct is None else f"{checked.distinct:,}"
 
 
+def _times(tried: Tried, engines: Sequence[str]) -> tuple[str, ...]:
+    asked = {answer.engine: answer for answer in tried.answers}
+    return tuple(_time(asked[engine]) if engine in asked else "below" for engine in engines)
+
+
 def _time(checked: Checked) -> str:
-    seconds, depth = f"{checked.seconds:.1f} s", f"({max(checked.depth, 0)} labels)"
+    steps = "labels" if checked.grain is Grain.MICRO else "steps"
+    seconds, depth = f"{checked.seconds:.1f} s", f"({max(checked.depth, 0)} {steps})"
     if checked.code is Exit.INCONCLUSIVE:
         return f"> {seconds} {depth}" if checked.depth >= 0 else "no time left"
     return seconds if checked.complete or checked.labels is not None else f"{seconds} {depth}"

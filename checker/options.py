@@ -112,6 +112,13 @@ search_options = _all_of(
     click.option(
         "--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels (macro steps)."
     ),
+    click.option(
+        "--min-steps",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Do not ask z3 about shorter runs: what is found is real, but maybe not the shortest.",
+    ),
     click.option("--deadlock", is_flag=True, help="Report a state in which nothing is enabled."),
     click.option(
         "--simulate",

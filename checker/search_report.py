@@ -111,9 +111,9 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
         case Exit.SAFETY if checked.went_on:
             return f"Counterexample: {_each(question, checked)}; {within}{_how_far(checked)}; {time}"
         case Exit.EVALUATION_ERROR:
-            return f"Evaluation error: {checked.message}; none is earlier: {within}; {time}"
+            return f"Evaluation error: {checked.message}; {_none(checked, 'earlier')}: {within}; {time}"
         case Exit.SAFETY | Exit.DEADLOCK:
-            return f"Counterexample: {checked.message}; none is shorter: {within}; {time}"
+            return f"Counterexample: {checked.message}; {_none(checked, 'shorter')}: {within}; {time}"
         case Exit.LIVENESS:
             return f"Counterexample: {checked.message}; {within}, search complete within these bounds; {time}"
         case Exit.NOT_REACHED:
@@ -127,13 +127,19 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
             return f"Inconclusive: {checked.reason}; searched in full: {within}; {time}"
 
 
+def _none(checked: Checked, than: str) -> str:
+    return f"runs of fewer than {checked.unasked} steps were not asked for" if checked.unasked else f"none is {than}"
+
+
 def _verdict_at_macro_grain(checked: Checked, what: str, within: str, time: str) -> str:
     """A counterexample is one of the micro grain; that there is none is not."""
     match checked.code:
         case Exit.EVALUATION_ERROR:
-            return f"Evaluation error: {checked.message}; none is earlier at the macro grain: {within}; {time}"
+            none = f"{_none(checked, 'earlier')} at the macro grain"
+            return f"Evaluation error: {checked.message}; {none}: {within}; {time}"
         case Exit.SAFETY:
-            return f"Counterexample: {checked.message}; none is shorter at the macro grain: {within}; {time}"
+            none = f"{_none(checked, 'shorter')} at the macro grain"
+            return f"Counterexample: {checked.message}; {none}: {within}; {time}"
         case Exit.INCONCLUSIVE if not checked.reason:
             end = "search complete within these bounds" if checked.complete else "longer runs were not searched"
             never = f"; never reached: {', '.join(checked.unreached)}" if checked.unreached else ""

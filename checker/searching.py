@@ -18,13 +18,15 @@ EXHAUSTIVE = ("explicit", "reference")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """``scenario``: where to start, if not at the model's start. ``max_steps``: labels (macro steps) from there, and
-    ``timeout``: seconds; None: to the end. ``symmetry``: states are stored up to it. ``workers``: threads; None: one a
-    processor. ``go_on``: a violation does not end the search, and each property has its verdict; an evaluation error
-    does. ``memory``: bytes; None: all there is. ``checkpoint``, ``recover``: folders. ``fingerprints``: states are told
-    apart by their hashes. ``smt_out``: a folder for the questions to z3."""
+    ``timeout``: seconds; None: to the end. ``min_steps``: runs of fewer are not looked at. ``symmetry``: states are
+    stored up to it. ``workers``: threads; None: one a processor. ``go_on``: a violation does not end the search, and
+    each property has its verdict; an evaluation error does. ``memory``: bytes; None: all there is. ``checkpoint``,
+    ``recover``: folders. ``fingerprints``: states are told apart by their hashes. ``smt_out``: a folder for the
+    questions to z3."""
 
     scenario: str | None = None
     max_steps: int | None = None
+    min_steps: int = 0
     timeout: float | None = None
     deadlock: bool = False
     go_on: bool = False
@@ -44,6 +46,7 @@ class Search:
         words = ["--scenario", self.scenario] if self.scenario else []
         words += ["--grain", self.grain.value] if self.grain is not Grain.MICRO else []
         words += ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
+        words += ["--min-steps", str(self.min_steps)] if self.min_steps else []
         words += ["--deadlock"] if self.deadlock else []
         words += ["--continue"] if self.go_on else []
         words += ["--no-symmetry"] if not self.symmetry else []
@@ -76,6 +79,8 @@ class Search:
         ):
             if value and engine not in ("explicit", "both"):
                 raise _needs(option, "explicit or both", engine)
+        if self.min_steps and engine != "symbolic":
+            raise _needs("--min-steps", "symbolic", engine)
         if self.smt_out is not None and engine not in ("symbolic", "both"):
             raise _needs("--smt-out", "symbolic or both", engine)
         if self.fingerprints and (self.checkpoint or self.recover):

@@ -28,20 +28,31 @@ from spec.system import Enumeration
 
 
 def check_symbolic(
-    question: Question, max_steps: int, timeout: float | None, scenario: str | None, smt_out: Path | None = None
+    question: Question,
+    max_steps: int,
+    timeout: float | None,
+    scenario: str | None,
+    smt_out: Path | None = None,
+    min_steps: int = 0,
 ) -> Checked:
-    """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end."""
+    """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end; runs of fewer than
+    ``min_steps`` are not asked for."""
     start, prefix = question.start(scenario)
     with Progress("check") as progress, reported_failures():
         watch = watch_with(progress, timeout, max_steps, smt_out)
-        checked = _checked(question, max_steps, start, prefix, watch)
+        checked = _checked(question, min_steps, max_steps, start, prefix, watch)
+    checked.unasked = min_steps
     checked.asked = tuple(watch.asked)
     return checked
 
 
-def _checked(question: Question, max_steps: int, start: State, prefix: tuple[Label, ...], watch: Watch) -> Checked:
+def _checked(
+    question: Question, min_steps: int, max_steps: int, start: State, prefix: tuple[Label, ...], watch: Watch
+) -> Checked:
     try:
-        answer = search(question.system, max_steps, start=start, only=question.only, watch=watch)
+        answer = search(
+            question.system, max_steps, start=start, only=question.only, watch=watch, min_steps=min_steps
+        )
     except KeyboardInterrupt:
         return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
     match answer:
@@ -52,6 +63,9 @@ def _checked(question: Question, max_steps: int, start: State, prefix: tuple[Lab
             if violated is not None:
                 checked.violations[violated] = Violated(violated, message, labels)
             return checked
+        case NoneWithin(depth, _) if min_steps:
+            reason = f"z3 was not asked about runs of fewer than {min_steps} steps"
+            return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
         case NoneWithin(depth, complete):
             return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
         case Unknown(depth, reason):

@@ -10,6 +10,7 @@ from spec.syntax import (
     Declaration,
     EventuallyDeclaration,
     FunctionDeclaration,
+    ModelDeclaration,
     MutantDeclaration,
     ProcessDeclaration,
     PropertyDeclaration,
@@ -77,3 +78,8 @@ def _check_known(base: tuple[Declaration, ...], mutant: MutantDeclaration, repor
         if broken.name not in properties:
             message = f"there is no property `{broken.name}` to break"
             report.error("S209", broken.place, message, close_to(broken.name, properties))
+    models = [d.name for d in base if isinstance(d, ModelDeclaration)]
+    for broken in mutant.breaks:
+        if broken.model is not None and broken.model not in models:
+            message = f"there is no model `{broken.model}` under which to break `{broken.name}`"
+            report.error("S506", broken.place, message, close_to(broken.model, models))

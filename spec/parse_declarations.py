@@ -286,5 +286,11 @@ def mutant(node: Node, building: Building) -> syntax.MutantDeclaration:
 
 
 def broken(node: Node, building: Building) -> syntax.BrokenProperty:
-    name, length = parts(node)
-    return syntax.BrokenProperty(str(name), None if length is None else int(length), building.place(name))
+    name, length, macros, model = node.children
+    return syntax.BrokenProperty(
+        str(name),
+        None if length is None else int(str(length)),
+        building.place(name),
+        macros is not None,
+        None if model is None else str(model),
+    )

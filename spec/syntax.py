@@ -578,11 +578,14 @@ class ModelDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class BrokenProperty:
-    """``breaks NAME in LENGTH``: the shortest run to a violation has that many labels; None: it is not said."""
+    """``breaks NAME in LENGTH``: the shortest run to a violation has that many labels; None: it is not said.
+    ``macros``: it has that many steps of the macro grain. ``model``: in which this is so; None: the mutant's own."""
 
     name: str
     length: int | None
     place: Place
+    macros: bool = False
+    model: str | None = None
 
 
 class Survival(Enum):

@@ -8,7 +8,7 @@ from functools import partial
 from checker.explicit.symmetry import NONE, symmetry_of
 from checker.symbolic.circuit import Bit
 from checker.symbolic.decode import confirm
-from checker.symbolic.depths import Depths, NoneWithin, Unknown
+from checker.symbolic.depths import Depths, FoundRun, NoneWithin, Unknown
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Watch
@@ -35,21 +35,24 @@ def check(
     start: State | None = None,
     only: str | None = None,
     watch: Watch | None = None,
+    min_steps: int = 0,
 ) -> Violation | NoneWithin | Unknown:
     """A shortest violation of the system's invariants and action invariants, or evaluation error, from ``start``.
 
-    ``only``: one property by name (evaluation errors are still found). KeyboardInterrupt comes through.
+    ``only``: one property by name (evaluation errors are still found). ``min_steps``: z3 is not asked about shorter
+    runs; the violation that is found may then not be a shortest one. KeyboardInterrupt comes through.
     """
     evaluator = Evaluator(system)
     start = evaluator.initial_states()[0] if start is None else start
     asks = f"violates {only or 'a property'}, or ends in an evaluation error"
     watch = watch or Watch()
     for symmetry in (symmetry_of(system), NONE):
-        depths = Depths(system, start, max_steps, watch, "check", asks, symmetry)
+        depths = Depths(system, start, max_steps, watch, "check", asks, symmetry, min_steps)
         found = next(depths.runs(partial(_bad, depths.run, only=only)), None)
         if found is None:
             return depths.ended
         try:
+            found = _up_to_the_first(evaluator, start, *found, only) if min_steps else found
             return _violation(evaluator, start, *found, only)
         except EnginesDisagree:
             if not depths.alike:
@@ -71,6 +74,22 @@ def _bad(run: Unrolling, depth: int, only: str | None) -> Bit:
         value, error = run.step_holds(action.expr, depth - 1)
         wrong += [value ^ 1, error]
     return c.disjunction(last.error, c.conjunction(last.taken, c.some(wrong)))
+
+
+def _up_to_the_first(
+    evaluator: Evaluator, start: State, labels: tuple[Label, ...], states: tuple[State, ...], only: str | None
+) -> FoundRun:
+    """The run as far as where a property is violated first; of shorter runs nothing was asked."""
+    before = start
+    for i, (label, after) in enumerate(zip(labels, states, strict=False), 1):
+        try:
+            broken = {*evaluator.violated(after), *evaluator.violated_by_step(before, label, after)}
+        except EvaluationError:
+            return labels[:i], states[:i]
+        if broken and only in (None, *broken):
+            return labels[:i], states[:i]
+        before = after
+    return labels, states
 
 
 def _violation(

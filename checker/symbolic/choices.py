@@ -53,6 +53,12 @@ def label_kinds(shape: Shape) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
+def possible_kinds(shape: Shape) -> tuple[Kind, ...]:
+    """The kinds of which a run within the budgets has a label."""
+    none = {rule for rule, limit in shape.budgets if limit == 0}
+    return tuple(kind for kind in label_kinds(shape) if kind.name not in none)
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """``is_kind``: per :class:`Kind`, whether it is chosen; ``slot_is``: per message slot of the state before."""

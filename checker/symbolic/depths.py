@@ -47,7 +47,7 @@ FoundRun: TypeAlias = tuple[tuple[Label, ...], tuple[State, ...]]
 class Depths:
     """``task``, ``asks``: of the questions, "a run of 3 labels {asks}". ``ended``: how the search ended, once all runs
     have been taken from it. ``symmetry``: of the runs that are alike under it, one is looked for; an evaluation counts
-    as failing if it does in any order of the elements."""
+    as failing if it does in any order of the elements. ``min_steps``: of shorter runs z3 is not asked."""
 
     def __init__(
         self,
@@ -58,10 +58,11 @@ class Depths:
         task: str,
         asks: str,
         symmetry: Symmetry = NONE,
+        min_steps: int = 0,
     ) -> None:
         self.alike = interchangeable(system, symmetry, start)
         self.run = Unrolling(system, start, every_order=bool(self.alike))
-        self.max_steps = max_steps
+        self.min_steps, self.max_steps = min_steps, max_steps
         self.watch = watch
         self.task, self.asks = task, asks
         self.ended: NoneWithin | Unknown = Unknown(-1, "not asked")
@@ -79,9 +80,10 @@ class Depths:
                 self.watch.deadline.check()
                 goal = target(depth)
                 query = Query(self.task, f"a run of {depth} labels {self.asks}", depth)
-                while solver.check(goal, query=query):
-                    yield read_run(self.run, solver, depth, goal)
-                    if not self._refuse(solver, depth):
+                asked = solver.for_one_question(goal) if self.min_steps and goal != FALSE else solver
+                while depth >= self.min_steps and asked.check(goal, query=query):
+                    yield read_run(self.run, asked, depth, goal)
+                    if not self._refuse(asked, depth):
                         self.ended = NoneWithin(depth, complete=True)
                         return
                 known = depth

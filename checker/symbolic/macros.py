@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from checker.symbolic import storage
-from checker.symbolic.choices import IDLE, Kind, free_number, label_kinds, number_at_most, rule_parameters
+from checker.symbolic.choices import IDLE, Kind, free_number, number_at_most, possible_kinds, rule_parameters
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.errors import NotEncodable
 from checker.symbolic.layout import ReadBit, read_number
@@ -23,7 +23,7 @@ from checker.symbolic.values import Atom, Symbolic, as_elements, constant, equal
 from spec.grains import alone
 from spec.sorts import AtomSort
 from spec.state import Label
-from spec.system import Literal, Local, Macro, System
+from spec.system import Literal, Local, Macro
 from spec.system import MacroStep as MacroLabel
 
 
@@ -70,7 +70,7 @@ class MacroStep:
 
 def macro_step(c: Circuit, shape: Shape, before: SymbolicState) -> MacroStep:
     """A step from a state, with new free choices."""
-    schedules = schedules_of(shape.system)
+    schedules = schedules_of(shape)
     chosen = free_number(c, len(schedules) - 1)
     is_chosen = [is_number(c, chosen, i) for i in range(len(schedules))]
     going, error = number_at_most(c, chosen, len(schedules) - 1), FALSE
@@ -106,9 +106,12 @@ def _schedules(system_macros: tuple[Macro, ...], single: tuple[str, ...]) -> tup
     return tuple(Schedule(macro, macro not in system_macros, placed[macro.name]) for macro in macros)
 
 
-def schedules_of(system: System) -> tuple[Schedule, ...]:
-    """Macros in their order, then what is alone, each over the positions that it shares best with others."""
-    return _schedules(system.macros, alone(system))
+def schedules_of(shape: Shape) -> tuple[Schedule, ...]:
+    """Macros in their order, then what is alone, each over the positions that it shares best with others; without those
+    that a label is missing for, such as a crash where none is allowed."""
+    possible = {kind.name for kind in possible_kinds(shape)}
+    macros = (m for m in shape.system.macros if all(s.optional or s.rule in possible for s in m.steps))
+    return _schedules(tuple(macros), tuple(name for name in alone(shape.system) if name in possible))
 
 
 def _placed(steps: list[str], rules: list[set[str]]) -> tuple[int, ...]:
@@ -129,7 +132,7 @@ def _placed(steps: list[str], rules: list[set[str]]) -> tuple[int, ...]:
 
 
 def _kinds_at(shape: Shape, schedules: tuple[Schedule, ...]) -> Iterator[tuple[Kind, ...]]:
-    kinds = label_kinds(shape)
+    kinds = possible_kinds(shape)
     for position in range(max(len(schedule.macro.steps) for schedule in schedules)):
         steps = (schedule.step_at(position) for schedule in schedules)
         names = {step_.rule for step_ in steps if step_ is not None}

@@ -23,14 +23,21 @@ CHUNK = 50_000
 class Solver:
     """The conjunction of the bits asserted so far, over one circuit that may still grow."""
 
-    def __init__(self, circuit: Circuit, watch: Watch | None = None, *, enumerating: bool = False) -> None:
+    def __init__(
+        self, circuit: Circuit, watch: Watch | None = None, *, enumerating: bool = False, once: bool = False
+    ) -> None:
+        """``once``: there is one question, so that z3 may eliminate variables before it."""
         import z3
 
         self._z3 = z3
-        # QF_FD: z3's SAT solver with its preprocessing; only the SMT core takes user propagators.
-        self._solver: Any = z3.SimpleSolver() if enumerating else z3.SolverFor("QF_FD")
+        self._solver: Any
         if enumerating:
+            self._solver = z3.SimpleSolver()  # only the SMT core takes user propagators
             self._solver.set("relevancy", 0)  # of no use on clauses; without it solutions come twice as fast
+        elif once:
+            self._solver = z3.Tactic("sat").solver()
+        else:
+            self._solver = z3.SolverFor("QF_FD")  # z3's SAT solver, which keeps what it learns
         self.circuit = circuit
         self.watch = watch or Watch()
         self._required: list[list[Bit]] = []
@@ -38,6 +45,13 @@ class Solver:
         self._literals: dict[Bit, Any] = {}
         self._text: list[str] = []
         self._model: Any = None
+
+    def for_one_question(self, *assumed: Bit) -> Solver:
+        """Another solver of the same assertions and these, for a question that is not one of a series."""
+        other = Solver(self.circuit, self.watch, once=True)
+        for bits in (*self._required, *([bit] for bit in assumed)):
+            other.require_some(bits)
+        return other
 
     # --------------------------------------------------------------------------------------- clauses
 
@@ -103,7 +117,7 @@ class Solver:
 
     def check(self, *assumptions: Bit, query: Query) -> bool:
         """Whether the assertions can be met, with these bits true. Raises GaveUp, KeyboardInterrupt."""
-        bits = [bit for bit in assumptions if bit > 1]
+        bits = [bit for bit in assumptions if bit > 1 and [bit] not in self._required[-1:]]
         if FALSE not in assumptions:
             self.define(bits)
             self._send()

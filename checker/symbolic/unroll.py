@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from checker.explicit.every_order import in_every_order
 from checker.symbolic.batch import any_of
-from checker.symbolic.choices import IDLE
+from checker.symbolic.choices import IDLE, possible_kinds
 from checker.symbolic.circuit import FALSE, TRUE, Bit, Circuit
 from checker.symbolic.expressions import Frame
 from checker.symbolic.macros import MacroStep, macro_step
@@ -40,7 +40,8 @@ class Unrolling:
             if self.shape.system.grain is Grain.MACRO:
                 following = macro_step(self.circuit, self.shape, self.states[-1])
             else:
-                following = step(self.circuit, self.shape, self.states[-1], reached=True)
+                kinds = possible_kinds(self.shape)
+                following = step(self.circuit, self.shape, self.states[-1], kinds, reached=True)
             self.steps.append(following)
             self.states.append(following.after)
 

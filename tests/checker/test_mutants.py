@@ -10,7 +10,8 @@ import pytest
 from checker import mutants
 from checker.checking import Checked
 from checker.explicit.search import explore
-from checker.mutants import Kind, Outcome, claims, kill
+from checker.mutants import Kind, Outcome, claims, kill, steps_of
+from checker.mutants_table import sections
 from checker.question import Question
 from checker.searching import Search
 from checker.verdict import Exit
@@ -120,6 +121,17 @@ def test_the_quick_mutants_are_killed_in_as_many_labels_as_they_say() -> None:
     assert kills.code is Exit.HOLDS
 
 
+def test_the_symbolic_engine_is_asked_where_the_mutant_says_it_last() -> None:
+    kills = kill(None, ("commit-quorum-floor",), ("explicit", "symbolic"), 60, 1, lambda tried, number, total: None)
+    micro, macro = kills.tried
+    assert [answer.engine for answer in micro.answers] == ["explicit"]
+    assert [answer.engine for answer in macro.answers] == ["explicit", "symbolic"]
+    assert [steps_of(answer) for answer in macro.answers] == [2, 2]
+    assert macro.outcome is Outcome.AS_CLAIMED
+    assert [row[2:5:2] for row in next(iter(sections(kills))).rows] == [("micro", "10"), ("macro", "2 (11 labels)")]
+    assert next(iter(sections(kills))).rows[0][-1] == "below"
+
+
 @pytest.mark.slow
 def test_all_mutants_are_killed_and_the_harmless_ones_are_not() -> None:
     kills = kill(None, (), ("explicit",), 120, None, lambda tried, number, total: None)
@@ -174,7 +186,7 @@ def test_a_harmless_change_is_a_change() -> None:
 def test_the_table_in_the_documentation_is_that_of_the_mutants() -> None:
     text = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
-    written = {(row[0], row[1], int(row[4].split(" + ")[0])) for row in rows if row[1].count("_") > 0}
+    written = {(row[0], row[1], int(row[4].split()[0])) for row in rows if row[1].count("_") > 0}
     assert written == {(c.mutant, c.breaks, c.length) for c in claims(RAFT) if not c.survives}
     assert {row[0] for row in rows if row[3:4] and row[3].startswith("survives")} == HARMLESS
 

@@ -58,6 +58,20 @@ def test_a_search_that_no_run_goes_beyond_is_complete() -> None:
     assert check(of_text(text.replace("n + 1", "n")), 9) == NoneWithin(9)
 
 
+def test_a_run_that_is_not_asked_for_to_be_shortest_ends_where_it_first_violates() -> None:
+    """Of fewer than six labels nothing is asked; the run of six that is found has a violation before its end."""
+    system = of_text(COUNTER.format(high=9))
+    found = check(system, 6, only="small", min_steps=6)
+    assert isinstance(found, Violation)
+    assert found.property == "small"
+    ends = [state.shared[0] for state in found.states]
+    assert all(n < 6 for n in ends[:-1])
+    assert ends[-1] >= 6
+    assert check(system, 3, only="small", min_steps=2) == NoneWithin(3)
+    assert isinstance(check(system, 3), Violation)
+    assert check(system, 3, min_steps=3) == NoneWithin(3), "the violation of two labels is not asked for"
+
+
 def test_running_out_of_time_is_unknown_and_never_none() -> None:
     found = check(shipped_system("raft", "three"), 40, watch=Watch(Deadline(1.0)))
     assert isinstance(found, Unknown)

@@ -9,10 +9,13 @@ from checker.symbolic.check import Violation, check
 from checker.symbolic.decode import labels_of, read_state, state_bits
 from checker.symbolic.depths import NoneWithin
 from checker.symbolic.macros import schedules_of
+from checker.symbolic.state import Shape
 from checker.symbolic.unroll import Unrolling
 from checker.symbolic.watch import Query, Watch
 from spec.evaluate import EvaluationError, Evaluator
 from spec.explore import explore
+from spec.grains import coarsened, micro_labels
+from spec.load import load_system, shipped
 from spec.state import Label, State
 from spec.system import System
 from tests.checker.macro_systems import kitchen_at_macro_grain, micro, raft_at_macro_grain
@@ -85,7 +88,7 @@ def test_two_macro_steps_in_a_row_are_the_evaluators() -> None:
 
 def test_macros_share_positions() -> None:
     """An RPC's flush stands where an election's does; six positions are those of the longest macro."""
-    placed = {schedule.macro.name: schedule.at for schedule in schedules_of(raft_at_macro_grain("three"))}
+    placed = {schedule.macro.name: schedule.at for schedule in schedules_of(Shape(raft_at_macro_grain("three")))}
     assert placed["election"] == (0, 1, 2, 3, 4, 5)
     assert placed["rpc"][2] == placed["election"][3]
     assert placed["ask_vote"] == (2, 3, 4)
@@ -105,3 +108,34 @@ def test_a_failing_evaluation_inside_a_macro_is_found_by_both() -> None:
 def test_nothing_is_found_where_the_reference_finds_nothing() -> None:
     assert check(raft_at_macro_grain("three"), 3) == NoneWithin(3)
     assert explore(Evaluator(raft_at_macro_grain("three")), max_steps=3).violation is None
+
+
+def test_macros_with_a_label_that_the_budgets_do_not_allow_take_no_room() -> None:
+    system = raft_at_macro_grain("from_the_start", "commit-prior-term-by-counting")
+    assert (system.bounds.crashes, system.bounds.drops) == (0, 0)
+    names = {schedule.macro.name for schedule in schedules_of(Shape(system))}
+    assert not names & {"fail", "rpc_crashed", "rpc_unanswered", "lose", "answer_lost"}
+    assert {"election", "rpc", "apply"} <= names
+
+
+def test_a_double_vote_is_found_from_the_initial_state_at_both_grains() -> None:
+    system = load_system(shipped("raft"), mutant="vote-ignores-voted-for")
+    micro_run, macro_run = (check(of, 9, only="election_safety") for of in (system, coarsened(system)))
+    assert isinstance(micro_run, Violation)
+    assert isinstance(macro_run, Violation)
+    assert (len(micro_run.labels), len(macro_run.labels)) == (9, 2)
+
+
+@pytest.mark.slow
+def test_figure_8_is_found_from_the_initial_state_and_replays_label_by_label() -> None:
+    """Half a minute of processor time; that fewer than eight steps do not suffice, the explicit engine says."""
+    system = raft_at_macro_grain("without_clients", "commit-prior-term-by-counting")
+    found = check(system, 8, only="leader_completeness", min_steps=8)
+    assert isinstance(found, Violation)
+    assert len(found.labels) == 8
+    evaluator = micro(system)
+    (state,) = evaluator.initial_states()
+    for label in micro_labels(system, found.labels):
+        assert "leader_completeness" not in evaluator.violated(state)
+        state = evaluator.successor(state, label)
+    assert "leader_completeness" in evaluator.violated(state)

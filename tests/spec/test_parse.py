@@ -436,6 +436,14 @@ def test_model() -> None:
     assert [(c.kind, c.name) for c in found.constraints] == [("constraint", "short")]
 
 
+def test_mutant_that_breaks_something_in_macros_and_under_another_model() -> None:
+    claims = "breaks a in 25, a in 6 macros under small, b under small"
+    found = only(f"mutant m of s:\n    {claims}\n    at x:\n        skip\n")
+    assert isinstance(found, syntax.MutantDeclaration)
+    broken = [(one.name, one.length, one.macros, one.model) for one in found.breaks]
+    assert broken == [("a", 25, False, None), ("a", 6, True, "small"), ("b", None, False, "small")]
+
+
 def test_mutant() -> None:
     found = only(
         "mutant forgets-the-vote-2 of two-phase:\n    breaks a, b in 12\n    breaks c\n    at x:\n        skip\n"
