@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
+from checker.given_once import OnceGroup
 from checker.options import (
     agree_options,
     complete_options,
@@ -36,7 +37,12 @@ CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.it
 EPILOG = "\b\nExit codes:\n" + CODES
 
 
-@click.group(invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=OnceGroup,
+    invoke_without_command=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="raftproof")
 @enumeration_options
 @output_options

@@ -173,7 +173,12 @@ reach_options = _all_of(
     click.option(
         "--then", metavar="GOAL", multiple=True, help="A goal met then or later (a label: later); may be repeated."
     ),
-    click.option("--some", metavar="NAMES", help="Names that all goals share, such as `s in Server, w in Submission`."),
+    click.option(
+        "--some",
+        metavar="NAMES",
+        multiple=True,
+        help="Names that all goals share, such as `s in Server, w in Submission`; may be repeated.",
+    ),
     click.option("--model", metavar="NAME", help="The model to use (default: the file's first)."),
     set_option,
     click.option("--crashes", metavar="N", type=click.IntRange(min=0), help="The crash budget: --set max_crashes=N."),

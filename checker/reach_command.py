@@ -26,7 +26,7 @@ def reach(
     words: tuple[str, ...],
     goal: str | None,
     then: tuple[str, ...],
-    some: str | None,
+    some: tuple[str, ...],
     model: str | None,
     settings: Mapping[str, str],
     crashes: int | None,
@@ -45,14 +45,14 @@ def reach(
         goal, how["scenario"] = _named(question, name, goal, how["scenario"])
     if goal is None:
         raise Stop(Exit.USAGE, f"no goal: write --goal EXPRESSION, or a name: {_known(question)}")
-    texts = (goal, *then)
-    sequence = _typed(question, texts, some, model, mutant, settings)
+    texts, shared = (goal, *then), ", ".join(some) if some else None
+    sequence = _typed(question, texts, shared, model, mutant, settings)
     seeking = Seek(**how)
     seeking.refuse_what_an_engine_cannot(engine, sequence)
     make_folder(out_itf)
     make_folder(seeking.smt_out, "--smt-out")
     told = ["--engine", engine] if engine != "symbolic" else []
-    told += ["--some", some] if some is not None else []
+    told += ["--some", shared] if shared is not None else []
     told += ["--goal", goal, *(word for one in then for word in ("--then", one))]
     reproduce = question.command("reach", *told, *seeking.words())
     answers: list[Sought] = []

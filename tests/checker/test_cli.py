@@ -225,6 +225,35 @@ def test_an_option_of_the_main_job_before_a_command_is_refused_rather_than_dropp
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["check", "--property", "below_four", "--json", "--property", "below_nine"],
+            "given twice: --property below_four and --property below_nine; name one, or leave it out to check them all",
+        ),
+        (["check", "--model=low", "--model", "high"], "given twice: --model low and --model high; give it once"),
+        (["check", "--engine", "symbolic", "--engine", "symbolic"], "given twice: --engine symbolic and --engine"),
+        (["check", "--no-symmetry", "--symmetry"], "given twice: --no-symmetry and --symmetry"),
+        (
+            ["reach", "--goal", "n == 1", "--goal", "n == 2"],
+            "one after the other: --goal A --then B; both in one state",
+        ),
+        (["show", "--format", "text", "--format", "mermaid"], "given twice: --format text and --format mermaid"),
+        (["replay", "--target", "a", "--target", "b"], "given twice: --target a and --target b"),
+    ],
+)
+def test_an_option_given_twice_is_refused_rather_than_overridden(counter: Path, words: list[str], message: str) -> None:
+    ran = model_check(words[0], counter, *words[1:])
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert message in ran.err
+
+
+def test_an_option_that_may_be_repeated_is_and_a_flag_says_the_same_again(counter: Path) -> None:
+    words = ["--set", "top=1", "--set", "storage=atomic", "--max-steps", "1", "--json", "--json"]
+    assert model_check("check", counter, *words, "--engine", "reference").code == Exit.HOLDS
+
+
+@pytest.mark.parametrize(
     ("words", "allowed"),
     [
         ([], "declares nothing to enumerate; add a line `enumerate SCENARIO depth 3 window 1`"),

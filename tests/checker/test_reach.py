@@ -89,6 +89,13 @@ def test_the_report_says_where_each_goal_is_met_and_for_which_values(notes: Path
     assert "label 2: crash(n, keep=0) when n.number == k\nafter label 3: up(n)\n" in ran.out
 
 
+def test_names_that_goals_share_may_be_given_one_by_one(notes: Path) -> None:
+    names = ["--some", "n in Node", "--some", "k in 2..2"]
+    ran = model_check("reach", notes, *names, "--goal", "crash(n, keep=0) when n.number == k", "--engine", "reference")
+    assert re.search(r"^with n = [ab], k = 2$", ran.out, re.MULTILINE)
+    assert "n in Node, k in 2..2" in ran.reproduce
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_that_there_is_none_is_said_with_the_bound(notes: Path, engine: str) -> None:
     ran = model_check("reach", notes, "--goal", "disk(a).number == 2", "--engine", engine, "--max-steps", 1)
