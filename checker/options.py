@@ -256,6 +256,7 @@ prove_options = _all_of(
         type=click.IntRange(min=0),
         help="Where a step breaks the proof: search runs of at most N labels that lead there (default: 6).",
     ),
+    click.option("--prune", is_flag=True, help="Leave out conjuncts that break, until the rest is inductive."),
     smt_option,
 )
 """How a proof is done."""

@@ -40,6 +40,9 @@ def print_proof(console: Console, question: Question, proof: Proof, reproduce: s
     _say(console, f"bounds are part of the question: {CUT}")
     for verdict in proof.verdicts:
         _say(console, f"  {_headline(verdict)}", "bold red" if verdict.broken else "")
+    for name, rule in proof.dropped.items():
+        what = f"broken by {rule}" if rule else "false at the start"
+        _say(console, f"left out: {name} ({place_of(proof, name)}): {what}", "yellow")
     for name, reason in of.unasked.items():
         _say(console, f"not asked: {name}: {reason}", "yellow")
     never = never_enabled(proof)
@@ -165,6 +168,7 @@ def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
             "conjuncts": [p.name for p in of.conjuncts],
             "to_show": [p.name for p in (*of.shown, *of.invariants, *of.actions)],
             "not_asked": of.unasked,
+            "left_out": proof.dropped,
             "symmetry": str(of.symmetry),
             "labels": [_verdict(verdict) for verdict in proof.verdicts],
             "never_enabled": never_enabled(proof),

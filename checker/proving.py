@@ -35,17 +35,20 @@ Piece: TypeAlias = Callable[[Watch], Verdict]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proving:
     """How a proof is done. ``timeout``: seconds for all of it. ``max_steps``: of the search for a broken step's first
-    state. ``workers``: processes. ``smt_out``: a folder for the questions to z3."""
+    state. ``workers``: processes. ``smt_out``: a folder for the questions to z3. ``prune``: leave out what breaks,
+    until the rest is inductive."""
 
     timeout: float | None = None
     max_steps: int | None = None
     workers: int | None = None
     smt_out: Path | None = None
+    prune: bool = False
 
     def words(self) -> list[str]:
         """Those of the command line that make a difference to what is found."""
         words = ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
-        return words + (["--workers", str(self.workers)] if self.workers is not None else [])
+        words += ["--workers", str(self.workers)] if self.workers is not None else []
+        return words + (["--prune"] if self.prune else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,13 @@ class Attempt:
 @dataclass(slots=True)
 class Proof:
     """``verdicts``: of the implication (its case is None), then of each label. ``initial``: conjuncts that are false at
-    the start. ``shown``: what was to be shown."""
+    the start. ``dropped``: conjuncts that were left out, with the rule that breaks them ("" for the start)."""
 
     obligations: Obligations
     initial: list[Broken]
     verdicts: list[Verdict] = field(default_factory=list)
     attempts: dict[str | None, Attempt] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
     asked_to_reach: list[Asked] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -118,29 +122,51 @@ def obligations(question: Question, conjuncts: Iterable[Property]) -> Obligation
 def prove(question: Question, how: Proving) -> Proof:
     """Raises Stop; KeyboardInterrupt comes through."""
     began, deadline = time.monotonic(), Deadline(how.timeout)
-    of = obligations(question, question.system.inductive)
-    proof = Proof(of, of.initiation())
-    cases = list(of.cases())
-    pieces: list[Piece] = [of.implication]
-    pieces += [lambda watch, case=case: of.consecution(case, watch) for case in cases]  # type: ignore[misc]
+    conjuncts, dropped = question.system.inductive, dict[str, str]()
     try:
-        with Progress("prove", len(pieces), "labels") as progress:
-            workers = how.workers or default_workers()
-
-            def work(piece: Piece) -> Verdict:
-                watch = watch_with(progress, deadline.left(), None, how.smt_out)
-                verdict = piece(watch)
-                verdict.asked = tuple(watch.asked)
-                return verdict
-
-            for done, verdict in enumerate(spread(work, pieces, workers), 1):
-                proof.verdicts.append(verdict)
-                progress(done)
+        with Progress("prove") as progress:
+            proof = _proof(obligations(question, conjuncts), how, deadline, progress)
+            while how.prune and (broken := _broken_conjuncts(proof)):
+                dropped |= broken
+                conjuncts = tuple(p for p in conjuncts if p.name not in dropped)
+                if not conjuncts:
+                    raise Stop(Exit.NOT_INDUCTIVE, f"no conjunct is left of {', '.join(dropped)}")
+                proof = _proof(obligations(question, conjuncts), how, deadline, progress)
+            proof.dropped = dropped
             _try_to_reach(proof, how, deadline, progress)
     except SymbolicError as error:
         raise Stop(Exit.ENGINES_DISAGREE, f"the symbolic engine failed: {error}") from error
     proof.seconds = time.monotonic() - began
     return proof
+
+
+def _proof(of: Obligations, how: Proving, deadline: Deadline, progress: Progress) -> Proof:
+    """One round: every label, with all of these conjuncts assumed."""
+    proof = Proof(of, of.initiation())
+    pieces: list[Piece] = [of.implication]
+    pieces += [lambda watch, case=case: of.consecution(case, watch) for case in of.cases()]  # type: ignore[misc]
+
+    def work(piece: Piece) -> Verdict:
+        watch = watch_with(progress, deadline.left(), None, how.smt_out)
+        verdict = piece(watch)
+        verdict.asked = tuple(watch.asked)
+        return verdict
+
+    for done, verdict in enumerate(spread(work, pieces, how.workers or default_workers()), 1):
+        proof.verdicts.append(verdict)
+        progress(done, f"of {len(pieces)} labels")
+    return proof
+
+
+def _broken_conjuncts(proof: Proof) -> dict[str, str]:
+    """Conjuncts that no inductive part of these has, and what breaks each. With fewer assumed, more may break, so the
+    rest is asked about again: the last round leaves the largest inductive part (Flanagan and Leino 2001, Houdini)."""
+    names = {p.name for p in proof.obligations.conjuncts}
+    found = {broken.property: "" for broken in proof.initial if broken.property in names}
+    for verdict in proof.verdicts:
+        rule = "" if verdict.case is None else verdict.case.rule
+        found |= {b.property: rule for b in verdict.broken if b.property in names and b.property not in found}
+    return {name: rule for name, rule in found.items() if name is not None}
 
 
 def _try_to_reach(proof: Proof, how: Proving, deadline: Deadline, progress: Progress) -> None:

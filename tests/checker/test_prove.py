@@ -83,6 +83,20 @@ def test_a_conjunct_that_is_only_an_invariant_is_called_maybe_unreachable(tmp_pa
     assert "maybe unreachable" in model_check("prove", kept, "--max-steps", "2").out
 
 
+def test_pruning_leaves_the_largest_inductive_part(tmp_path: Path) -> None:
+    text = (MODELS / "two_phase_commit.spec").read_text(encoding="utf-8")
+    path = tmp_path / "two_phase_commit.spec"
+    false = "inductive nobody_aborts: forall r in ResourceManager: r.vote != Aborted\n"
+    leans_on_it = "inductive no_abort_is_sent: forall m in network(DoAbort): false\n"
+    path.write_text(text + false + leans_on_it, encoding="utf-8")
+    assert model_check("prove", path, "--workers", "1").code == 26
+    ran = model_check("prove", path, "--workers", "1", "--prune", "--json")
+    assert ran.code == 0
+    assert ran.json["left_out"] == {"nobody_aborts": "choose_to_abort", "no_abort_is_sent": "abort"}
+    assert len(ran.json["conjuncts"]) == 6
+    assert "left out: nobody_aborts" in model_check("prove", path, "--workers", "1", "--prune").out
+
+
 def test_one_property_is_proved_by_its_name() -> None:
     path = MODELS / "two_phase_commit.spec"
     ran = model_check("prove", path, "--property", "commit_takes_all", "--workers", "1")
