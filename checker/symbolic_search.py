@@ -64,8 +64,8 @@ def _checked(
                 checked.violations[violated] = Violated(violated, message, labels)
             return checked
         case NoneWithin(depth, _) if min_steps:
-            reason = f"z3 was not asked about runs of fewer than {min_steps} steps"
-            return Checked("symbolic", Exit.INCONCLUSIVE, depth, len(prefix), reason=reason)
+            reason = f"of runs of {min_steps} to {depth} steps none does; z3 was not asked about shorter ones"
+            return Checked("symbolic", Exit.INCONCLUSIVE, -1, len(prefix), reason=reason)
         case NoneWithin(depth, complete):
             return Checked("symbolic", Exit.HOLDS, depth, len(prefix), complete=complete)
         case Unknown(depth, reason):

@@ -86,7 +86,7 @@ class Depths:
                     if not self._refuse(asked, depth):
                         self.ended = NoneWithin(depth, complete=True)
                         return
-                known = depth
+                known = -1 if self.min_steps else depth
                 if depth:
                     taken = self.run.steps[depth - 1].taken
                     if taken == FALSE:

@@ -72,6 +72,12 @@ def test_a_run_that_is_not_asked_for_to_be_shortest_ends_where_it_first_violates
     assert check(system, 3, min_steps=3) == NoneWithin(3), "the violation of two labels is not asked for"
 
 
+def test_what_was_not_asked_does_not_count_as_searched() -> None:
+    found = check(shipped_system("raft", "three"), 40, watch=Watch(Deadline(2.0)), min_steps=12)
+    assert isinstance(found, Unknown)
+    assert found.depth == -1
+
+
 def test_running_out_of_time_is_unknown_and_never_none() -> None:
     found = check(shipped_system("raft", "three"), 40, watch=Watch(Deadline(1.0)))
     assert isinstance(found, Unknown)
