@@ -196,7 +196,7 @@ class Levels:
     def _expand_level(self, ends: list[int]) -> None:
         for worker, start, end in zip(self.workers, self.starts, ends, strict=True):
             worker.block[Word.CURSOR], worker.block[Word.END] = start, end
-            worker.running, worker.failed = True, None
+            worker.running, worker.failed, worker.failures = True, None, 0
         self._heed()
         self.expanding = True
         while any(worker.running for worker in self.workers):
@@ -225,6 +225,7 @@ class Levels:
                 case Returned.ERROR:  # the level is finished all the same: counts do not depend on the workers
                     if worker.failed is None:
                         worker.failed = worker.block[Word.CURSOR]
+                    worker.failures += 1
                     worker.block[Word.CURSOR] += 1
                 case Returned.BROKEN:
                     worker.note_broken_step()
@@ -315,10 +316,11 @@ class Levels:
                 if worker.context[COUNTERS + i]:
                     found.cuts[name] = found.cuts.get(name, 0) + worker.context[COUNTERS + i]
         found.violation, found.violations = self.violations.first, self.violations.by_name
-        if found.expanded:
+        counted = found.expanded - sum(worker.failures for worker in self.workers)
+        if counted:
             fewest = min(worker.block[Word.FEWEST] for worker in self.workers)
             most = max(worker.block[Word.MOST] for worker in self.workers)
-            found.out_degree = OutDegree(fewest, found.generated / found.expanded, most)
+            found.out_degree = OutDegree(fewest, found.generated / counted, most)
         found.on_disk = self.disk.used
         found.bytes_per_state = round(sum(worker.bytes for worker in self.workers) / max(1, found.distinct))
 

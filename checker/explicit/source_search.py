@@ -73,6 +73,7 @@ class _Search:
         self.start = self.end = 0  # of the level
         self.stuck = NONE_YET
         self.fewest, self.most = sys.maxsize, 0
+        self.failures = 0  # states of which a label's evaluation failed: their labels are not known
         self.bytes_before = _peak_bytes()
         self.found = Explored(symmetry=symmetry, back_end=BackEnd.PYTHON)
         self.found.seconds["emit"] = time.monotonic() - began
@@ -105,8 +106,8 @@ class _Search:
         found = self.found
         found.distinct = len(self.states)
         found.violation, found.violations = self.violations.first, self.violations.by_name
-        if found.expanded:
-            found.out_degree = OutDegree(self.fewest, found.generated / found.expanded, self.most)
+        if counted := found.expanded - self.failures:
+            found.out_degree = OutDegree(self.fewest, found.generated / counted, self.most)
         found.bytes_per_state = (_peak_bytes() - self.bytes_before) // max(1, found.distinct)
 
     def _store(self, state: State, parent: int) -> None:
@@ -179,6 +180,7 @@ class _Search:
             self.source.successors(self.states[index], steps, self.found.cuts)
         except EvaluationError:
             events.append(Event(index, 0, 0, by_label=True, of_step=False))
+            self.failures += 1
             return []
         self.fewest, self.most = min(self.fewest, len(steps)), max(self.most, len(steps))
         if not steps and self.stuck == NONE_YET and not self.steps.fire(self.states[index]).cuts:

@@ -72,6 +72,7 @@ class Worker:
         self.running = False  # in the level that is being expanded
         self.event: int | None = None  # mask of broken invariants where the cursor is; 0: an evaluation failed
         self.failed: int | None = None  # the first state of which a label's evaluation failed
+        self.failures = 0  # how many such states the level has: how many labels lead out of them is not known
         # Where the search goes on: states of this level that broke invariants (a mask) which none had broken before,
         # and those from which a step broke action invariants.
         self.broken_at: list[tuple[int, int]] = []

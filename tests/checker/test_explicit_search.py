@@ -21,6 +21,7 @@ from checker.explicit.levels import Levels
 from checker.explicit.search import Capacity, Explored, Now, Stopped, explore
 from checker.explicit.store import Worker
 from spec.evaluate import Evaluator
+from spec.explore import OutDegree
 from spec.explore import explore as reference
 from spec.load import load_system, shipped
 from spec.script import start_state
@@ -188,6 +189,14 @@ def test_violation_that_the_evaluator_does_not_find_is_not_believed(monkeypatch:
 
 
 # ---------------------------------------------------------------------------------------- errors, deadlock
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_states_whose_labels_fail_are_not_among_those_whose_labels_are_counted(way: dict[str, Any]) -> None:
+    found = explore(nodes(ERROR, elements="a").system, **way)  # of 3 states, each of the first two has one label
+    assert (found.expanded, found.out_degree) == (3, OutDegree(1, 1.0, 1))
+    at_once = explore(nodes(ERROR.replace("= 2", "= 0"), elements="a").system, **way)
+    assert (at_once.expanded, at_once.out_degree) == (1, None)
 
 
 @pytest.mark.parametrize(
