@@ -36,9 +36,13 @@ class Progress:
         return self
 
     def __call__(self, done: int, remark: str = "") -> None:
+        self.tell(lambda: self.line(done, self.seconds, remark))
+
+    def tell(self, line: Callable[[], str]) -> None:
+        """Like a call, for a part of which nobody knows how much is left. Raises OutOfTime."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTime
-        self.show(lambda: self.line(done, self.seconds, remark))
+        self.show(line)
 
     def show(self, line: Callable[[], str]) -> None:
         """Says the line, if one is due."""

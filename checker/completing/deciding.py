@@ -1,13 +1,15 @@
 """Which engine is asked about a log, and what is believed of its answer.
 
 ``reference`` steps every state that fits (``frontier``); ``symbolic`` asks z3; without a choice the first is asked,
-and z3 takes over from where more than ``WIDEST`` states fit. A run that fits is replayed through the evaluator
-and compared with the log, label by label; that none fits is an empty frontier, or z3's proof.
+and z3 takes over from where more than ``WIDEST`` states fit, unless a gap of any number of labels comes then. A run
+that fits is replayed through the evaluator and compared with the log, label by label; that none fits is an empty
+frontier, or z3's proof.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -20,9 +22,12 @@ from checker.question import Question
 from checker.symbolic.watch import Deadline, Watch
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
+from spec.resolve import SYSTEM_ACTIONS
 from spec.state import Label, State
 from spec.system import NetworkKind
+from spec.type_report import close_to
 from traces.errors import shown
+from traces.itf import ACTION
 from traces.partial import Missing, PartialTrace
 from traces.values import Map
 
@@ -51,9 +56,17 @@ class Prefix:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """All ways of at most so many ``labels`` were taken; ``states``: found in all."""
+
+    labels: int
+    states: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """``run`` fits the whole log. ``fitting``: how many states fit at its end, ``widest``: anywhere; ``None``: not
-    counted, z3 found one. ``by``: who answered."""
+    counted, z3 found one, or it lies behind a gap. ``by``: who answered."""
 
     run: Prefix
     by: str
@@ -75,12 +88,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The first ``step`` states of the log fit, beyond them nothing is known: ``reason``. ``run`` may end before."""
+    """The first ``step`` states of the log fit, beyond them nothing is known: ``reason``. ``run`` may end before.
+    ``gap``: how far the gap was searched that comes next."""
 
     step: int
     run: Prefix
     reason: str
     code: Exit = Exit.INCONCLUSIVE
+    gap: Gap | None = None
 
 
 Answer = Completed | Refused | Undecided
@@ -128,21 +143,31 @@ class _Decision:
 
     def _reference(self, progress: Progress, *, alone: bool) -> Answer:
         """``alone``: without z3 where too many states fit."""
-        frontier = self.frontier = Frontier(self.evaluator, self.log, progress, self.widest_allowed)
+        frontier = self.frontier = Frontier(self.evaluator, self.log, progress)
         while len(frontier.layers) < len(self.log.states):
             progress(len(frontier.layers))
+            gap = not alone and any(state.gap is None for state in self.log.states[self._narrow() :])
+            frontier.widest = max(self.widest_allowed, MOST) if gap else self.widest_allowed
             try:
                 fits = frontier.advance()
             except TooWide:
+                many = f"more than {frontier.widest:,} states fit at once"
+                if gap:
+                    return self._so_far(f"{many}, and z3 needs a bound: say how many labels are missing at most")
                 if alone:
-                    many = f"more than {self.widest_allowed:,} states fit at once"
                     return self._so_far(f"{many}; --engine auto asks z3 then")
                 return self._symbolic(progress)
             if not fits:
                 return self._refused(len(frontier.layers), self._run(), tuple(frontier.before_label), "reference")
             self.widest = max(self.widest, len(frontier.layers[-1]))
         run = self._confirmed(self._run(), len(self.log.states))
-        return Completed(run, "reference", len(frontier.layers[-1]), self.widest)
+        counts = (len(frontier.layers[-1]), self.widest) if frontier.counted else (None, None)
+        return Completed(run, "reference", *counts)
+
+    def _narrow(self) -> int:
+        """How many of the frontier's layers there are up to its last narrow one, from which z3 may start."""
+        layers = self.frontier.layers if self.frontier is not None else []
+        return max((i + 1 for i, layer in enumerate(layers) if len(layer) <= STARTS), default=0)
 
     def _symbolic(self, progress: Progress) -> Answer:
         """From the last narrow place of the frontier, or from the start."""
@@ -150,7 +175,7 @@ class _Decision:
         from checker.symbolic.errors import GaveUp, SymbolicError
 
         layers = self.frontier.layers if self.frontier is not None else []
-        done = max((i + 1 for i, layer in enumerate(layers) if len(layer) <= STARTS), default=0)
+        done = self._narrow()
         starts = list(layers[done - 1]) if done else list(self.evaluator.initial_states())
         deadline, last = Deadline(), len(self.log.states) - 1
         deadline.end = progress.deadline
@@ -202,7 +227,11 @@ class _Decision:
 
     def _so_far(self, reason: str) -> Undecided:
         run = self._run() if self.frontier is not None else Prefix()
-        return Undecided(max(len(run.positions), self.watch.satisfied + 1), run, reason)
+        step = max(len(run.positions), self.watch.satisfied + 1)
+        frontier, gap = self.frontier, None
+        if frontier is not None and frontier.gap_searched is not None and len(frontier.layers) == step:
+            gap = Gap(frontier.gap_searched, len(frontier.before_label))
+        return Undecided(step, run, reason, gap=gap)
 
     def _confirmed(self, run: Prefix, states: int) -> Prefix:
         """The run, replayed and compared with the log's first states. Raises Stop: an engine that is wrong is no
@@ -228,9 +257,14 @@ def agreed(answers: list[Answer]) -> bool:
 
 
 def refuse_unknown_names(question: Question, log: PartialTrace) -> None:
-    """Raises Stop where the log speaks of a variable, a process or a name that the spec lacks."""
+    """Raises Stop where the log speaks of a rule, a variable, a process or a name that the spec lacks."""
+    rules = (*dict.fromkeys(rule.name for rule in question.system.rules), *SYSTEM_ACTIONS)
     initial = Tracer(question.evaluator).variables(question.evaluator.initial_states()[0])
     for number, state in enumerate(log.states):
+        if state.rule is not None and state.rule not in rules:
+            near = close_to(state.rule, rules)
+            found = f"{shown(state.rule)}, a rule that the spec lacks{f'; {near}' if near else ''}"
+            raise _not_of(question, f"state {number}, {ACTION}", found, rules)
         for name, value in state.variables.items():
             if isinstance(value, Missing):
                 continue
@@ -245,7 +279,7 @@ def refuse_unknown_names(question: Question, log: PartialTrace) -> None:
                     raise _not_of(question, f"{place}.{key}", "a name that the spec lacks", whole)
 
 
-def _not_of(question: Question, place: str, found: str, allowed: Map) -> Stop:
+def _not_of(question: Question, place: str, found: str, allowed: Iterable[str | int]) -> Stop:
     of = f"{question.path.name}, model {question.system.model}"
     names = ", ".join(map(str, allowed))
     message = f"{place}: found {found}\n  allowed: {names}\n  to do: is this a log of {of}? name its spec and model"

@@ -234,16 +234,6 @@ class Explainer:
         return list(messages)
 
     def _no_label(self, known: PartialState) -> str:
-        names = (
-            *dict.fromkeys(rule.name for rule in self.system.rules),
-            "flush",
-            "crash",
-            "restart",
-            "drop",
-            "duplicate",
-        )
-        if known.rule is not None and known.rule not in names:
-            return f"the spec has no action, handler or system action {known.rule}; it has {', '.join(names)}"
         takes_message = {rule.name for rule in self.system.rules if rule.message is not None} | {"drop", "duplicate"}
         if "message" in known.picks or known.rule in takes_message:
             return "the network has no message that the log's can be"

@@ -77,8 +77,13 @@ class Report:
                 many = f", as {_counted(fitting, 'state')} of the spec" if fitting is not None and step else ""
                 what = f"at state {step} of {states - 1}: no run of the spec has it; {before}{many}"
                 return f"Log refused {what}; {by}, {seconds:.1f} s"
-            case Undecided(step, _, reason):
-                fit = f"the first {_counted(step, 'state')} of {states} fit" if step else "nothing is known"
+            case Undecided(step, _, reason, _, gap):
+                fit = "nothing is known"
+                if step:
+                    fit = f"the first {_counted(step, 'state')} of {states} {'fit' if step > 1 else 'fits'}"
+                if gap is not None:
+                    ways = f"all ways of at most {_counted(gap.labels, 'label')} were searched"
+                    fit += f"; of the gap before state {step}, {ways} ({_counted(gap.states, 'state')} so far)"
                 return f"Inconclusive: {reason}; {fit}; {seconds:.1f} s"
 
     def refusal_lines(self, refused: Refused) -> list[str]:
@@ -168,8 +173,9 @@ class Report:
         match answer:
             case Completed(_, by, fitting, widest):
                 return {"answer": "fits", **head, "by": by, "fitting": fitting, "widest": widest}
-            case Undecided(step, _, reason):
-                return {"answer": "inconclusive", **head, "fits_before": step, "reason": reason}
+            case Undecided(step, _, reason, _, gap):
+                searched = None if gap is None else {"labels": gap.labels, "states": gap.states}
+                return {"answer": "inconclusive", **head, "fits_before": step, "reason": reason, "gap": searched}
             case Refused(step, _, explained, by, fitting, widest):
                 reason_ = explained.reason
                 return {

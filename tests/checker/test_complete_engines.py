@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from checker.completing.deciding import Completed, Engine, Refused, Undecided, decide
+from checker.completing.deciding import Completed, Engine, Gap, Refused, Undecided, decide
 from checker.completing.matching import Matcher
+from checker.completing.report import Report
+from checker.progress import Progress
 from checker.question import Question, ask
 from checker.symbolic.circuit import Circuit
 from checker.symbolic.known import Known
@@ -124,6 +126,41 @@ def test_a_gap_of_any_length_is_searched_to_its_end_and_z3_says_that_it_cannot()
     assert len(answer.run.labels) == 6, "a shortest way"
     undecided = decide(question, parse_partial(json.dumps(log).encode(), "log"), Engine.SYMBOLIC, None)
     assert "z3 needs a bound" in getattr(undecided, "reason", "")
+
+
+def test_z3_is_not_asked_where_a_gap_of_any_number_of_labels_comes_yet() -> None:
+    log: Log = {"states": [None, {"#meta": {"gap": True}, "small": 2, "big": 2}, None]}
+    answer = decided(small("diehard", None), log, Engine.AUTO, 3)
+    assert isinstance(answer, Refused), "more than 3 states fit on the way"
+    assert answer.by == "reference"
+
+
+@pytest.mark.parametrize("label", [{}, {ACTION: "request_vote_response"}])
+def test_a_state_that_fits_the_logs_last_one_ends_the_search_of_the_gap_before_it(label: Log) -> None:
+    """All states of this model are too many."""
+    question = ask(None)
+    log: Log = {"states": [{}, {"#meta": {"gap": True}, "role": {"s1": "Leader"}, **label}]}
+    answer = decided(question, log, Engine.AUTO)
+    assert isinstance(answer, Completed)
+    assert len(answer.run.labels) == 5, "a shortest way"
+    assert (answer.fitting, answer.widest) == (None, None)
+
+
+def test_how_far_a_gap_was_searched_is_said_while_it_is_and_when_it_could_not_be_searched_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "show", lambda _, line: said.append(line()))
+    monkeypatch.setattr("checker.completing.frontier.LABELS_BETWEEN_REPORTS", 1)
+    question = small("diehard", None)
+    partial = parse_partial(b'{"states": [null, {"#meta": {"gap": true}, "small": 2, "big": 2}]}', "log")
+    answer = decide(question, partial, Engine.REFERENCE, None, 8)
+    assert isinstance(answer, Undecided)
+    assert answer.gap == Gap(3, 9), "1, 2, 3 and 2 states are so many labels away"
+    verdict = Report(question, partial).verdict(answer, 1.0)
+    assert "; the first 1 state of 2 fits; of the gap before state 1, all ways of at most 3 labels were" in verdict
+    assert said[-1].startswith("complete: the gap before state 1 of 1: 3 labels searched in full, ")
+    assert all(line.startswith("complete: the gap before state 1 of 1: ") for line in said[2:]), "no guess what is left"
 
 
 FORBIDDEN = """
