@@ -185,25 +185,27 @@ class _OutOfTime(Exception):
 def _reference(question: Question, search: Search) -> Checked:
     start, prefix = question.start(search.scenario)
     timeout = search.timeout
-    seen = [0, 0, 0]
+    explored, in_full = Explored(), -1
     began, memory = time.monotonic(), MemoryWatch()
     with Progress("check", unit="distinct states") as progress:
 
-        def report(depth: int, distinct: int, queue: int) -> None:
-            seen[:] = depth, distinct, queue
+        def report(depth: int, distinct: int, queue: int) -> None:  # once the states of a level were looked at
+            nonlocal in_full
+            in_full = depth - 1
             memory.look()
             progress(distinct, f"depth {depth}, {queue:,} on the queue")
             if timeout is not None and time.monotonic() - began > timeout:
                 raise _OutOfTime
 
         try:
-            explored = explore(
+            explore(
                 question.evaluator,
                 start=start,
                 max_steps=search.max_steps,
                 only=question.only,
                 stop_at_violation=not search.go_on,
                 progress=report,
+                into=explored,
             )
         except (KeyboardInterrupt, MemoryError, _OutOfTime) as stop:
             code = Exit.INTERRUPTED if isinstance(stop, KeyboardInterrupt) else Exit.INCONCLUSIVE
@@ -214,8 +216,13 @@ def _reference(question: Question, search: Search) -> Checked:
                     reason = f"out of memory: {stop}; --engine explicit needs less for a state"
                 case _OutOfTime():
                     reason = f"time is up ({timeout:g} s)"
-            depth = seen[0] - 1
-            return Checked("reference", code, depth, len(prefix), reason=reason, distinct=seen[1], queue=seen[2])
+            checked = judged("reference", question, explored, prefix, search)
+            if checked.labels is None:
+                checked.code = code
+            if checked.labels is None or search.go_on:
+                checked.depth = in_full
+            checked.reason = reason
+            return checked
     return judged("reference", question, explored, prefix, search)
 
 

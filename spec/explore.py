@@ -89,13 +89,14 @@ def explore(
     check: bool = True,
     stop_at_violation: bool = True,
     progress: Progress | None = None,
+    into: Explored | None = None,
 ) -> Explored:
     """Searches from ``start`` (default: the initial state), at most ``max_steps`` labels deep.
 
-    ``only``: check this one property; ``check=False``: none. KeyboardInterrupt leaves no result; the caller keeps the
-    returned object by passing ``progress``.
+    ``only``: check this one property; ``check=False``: none. ``into``: a new Explored to fill, which keeps what was
+    found until KeyboardInterrupt, or what ``progress`` raises.
     """
-    found = Explored()
+    found = Explored() if into is None else into
     evaluator.tally.cuts = found.cuts
     first = evaluator.initial_states()[0] if start is None else start
     goals = {p.name: evaluator.compile(p.expr) for p in evaluator.system.sometimes} if check else {}

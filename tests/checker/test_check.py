@@ -166,6 +166,8 @@ def test_what_was_found_before_the_time_ran_out_is_reported() -> None:
     assert answer["distinct"] >= answer["queue"] > 0
     assert "time is up (0.3 s)" in answer["reason"]
     assert answer["complete"] is False
+    assert len(answer["levels"]) == answer["depth"] + 1 > 1
+    assert answer["generated"] == sum(answer["actions"].values()) > 0
 
 
 @pytest.mark.parametrize("engine", ["symbolic", "explicit", "reference", "both"])
