@@ -30,6 +30,10 @@ CUT = (
 )
 
 
+BUDGETS = {"crash": "max_crashes", "drop": "max_drops", "duplicate": "max_duplicates", "retry": "max_retries"}
+"""What a model calls the most of each."""
+
+
 def print_proof(console: Console, question: Question, proof: Proof, reproduce: str) -> None:
     title(console, question)
     of = proof.obligations
@@ -39,7 +43,7 @@ def print_proof(console: Console, question: Question, proof: Proof, reproduce: s
     _say(console, f"to show: {text}{alike}")
     _say(console, f"bounds are part of the question: {CUT}")
     for verdict in proof.verdicts:
-        _say(console, f"  {_headline(verdict)}", "bold red" if verdict.broken else "")
+        _say(console, f"  {_headline(proof, verdict)}", "bold red" if verdict.broken else "")
     for name, rule in proof.dropped.items():
         what = f"broken by {rule}" if rule else "false at the start"
         _say(console, f"left out: {name} ({place_of(proof, name)}): {what}", "yellow")
@@ -76,9 +80,17 @@ def _case(case: Case | None) -> str:
     return f"{case.rule}{of_message}{f' of {case.process}' if case.process is not None else ''}"
 
 
-def _headline(verdict: Verdict) -> str:
+def excluded_by(proof: Proof, case: Case | None) -> str | None:
+    """The model's budget of zero that forbids such labels: that there are none says nothing of the conjuncts."""
+    excluded = case is not None and proof.obligations.system.bounds.budgets.get(case.rule) == 0
+    return f"{BUDGETS[case.rule]} = 0" if case is not None and excluded else None
+
+
+def _headline(proof: Proof, verdict: Verdict) -> str:
     names = [broken.property or "an evaluation fails" for broken in verdict.broken]
-    said = f"BREAKS {', '.join(names)}" if names else "contradicted" if verdict.contradictory else "holds"
+    budget = excluded_by(proof, verdict.case)
+    none = "contradicted" if budget is None else f"excluded by {budget}"
+    said = f"BREAKS {', '.join(names)}" if names else none if verdict.contradictory else "holds"
     if names and verdict.case is None:
         said = f"DOES NOT GIVE {', '.join(names)}"
     if verdict.unknown is not None:
@@ -87,10 +99,12 @@ def _headline(verdict: Verdict) -> str:
 
 
 def never_enabled(proof: Proof) -> list[str]:
-    """Rules and system actions none of whose labels is possible where all conjuncts hold."""
-    possible = {v.case.rule: False for v in proof.verdicts if v.case is not None}
+    """Rules and system actions none of whose labels is possible where all conjuncts hold, though the budgets allow
+    them."""
+    cases = [verdict.case for verdict in proof.verdicts if verdict.case is not None]
+    possible = {case.rule: False for case in cases if excluded_by(proof, case) is None}
     for verdict in proof.verdicts:
-        if verdict.case is not None and not verdict.contradictory:
+        if verdict.case is not None and verdict.case.rule in possible and not verdict.contradictory:
             possible[verdict.case.rule] = True
     return [rule for rule, some in possible.items() if not some]
 
@@ -112,6 +126,14 @@ def _print_broken(console: Console, question: Question, proof: Proof, broken: Br
     console.print(states.rstrip(), markup=False, highlight=False, soft_wrap=True)
     if attempt is not None:
         _say(console, "; ".join(_reached(attempt)), "yellow")
+    others = [
+        _case(verdict.case)
+        for verdict in proof.verdicts
+        for other in verdict.broken
+        if other.property == broken.property and other is not broken
+    ]
+    if others:
+        _say(console, f"{len(others)} more: {', '.join(others)}")
 
 
 def pair(question: Question, proof: Proof, broken: Broken) -> Trace:
@@ -126,7 +148,7 @@ def pair(question: Question, proof: Proof, broken: Broken) -> Trace:
 def _reached(attempt: Attempt) -> Iterator[str]:
     if attempt.labels is not None:
         run = ", ".join(describe(label) for label in attempt.labels) or "no label at all"
-        yield f"REACHED from the start, or made false on the way, by {len(attempt.labels)} labels: {run}"
+        yield f"REACHED from the start, or made false on the way, by {_count(len(attempt.labels), 'label')}: {run}"
         return
     labels = f"of at most {attempt.depth} labels" if attempt.depth >= 0 else "looked at"
     yield f"maybe unreachable: no run {labels} comes to the first state or makes this false"
@@ -170,7 +192,7 @@ def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
             "not_asked": of.unasked,
             "left_out": proof.dropped,
             "symmetry": str(of.symmetry),
-            "labels": [_verdict(verdict) for verdict in proof.verdicts],
+            "labels": [_verdict(proof, verdict) for verdict in proof.verdicts],
             "never_enabled": never_enabled(proof),
             "broken": [
                 _broken(question, proof, broken, proof.attempts.get(name))
@@ -185,7 +207,7 @@ def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
     )
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(proof: Proof, verdict: Verdict) -> dict[str, Any]:
     case = verdict.case
     return {
         "label": None if case is None else case.rule,
@@ -193,6 +215,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "message": None if case is None else case.message,
         "breaks": [broken.property for broken in verdict.broken],
         "contradicted": verdict.contradictory,
+        "excluded_by": excluded_by(proof, case),
         "unknown": verdict.unknown,
         "seconds": round(verdict.seconds, 3),
     }

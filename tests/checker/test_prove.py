@@ -220,6 +220,18 @@ def test_a_label_that_the_conjuncts_contradict_is_reported(tmp_path: Path) -> No
     assert "never enabled if these are proved: act" in ran.out
 
 
+def test_a_label_without_a_budget_is_excluded_and_further_broken_labels_are_named(tmp_path: Path) -> None:
+    path = with_conjunct(tmp_path, "forall p in Node: p.n == 0", "n := 1")
+    text = path.read_text(encoding="utf-8").replace("network bag", "network bag with loss")
+    path.write_text(f"{text}    max_drops = 0\n", encoding="utf-8")
+    ran = model_check("prove", path, "--workers", "1")
+    assert ran.code == 26
+    assert "drop Note: excluded by max_drops = 0; " in ran.out
+    assert "contradicted" not in ran.out
+    (more,) = [line for line in ran.out.splitlines() if " more: " in line]
+    assert more == "2 more: act of a, crash of a"
+
+
 def test_a_conjunct_that_is_false_at_the_start_breaks_the_proof(tmp_path: Path) -> None:
     ran = model_check("prove", with_conjunct(tmp_path, "forall p in Node: p.n == 1"))
     assert ran.code == 26
