@@ -1,7 +1,7 @@
 """Are the inductive conjuncts inductive? One label at a time, from an arbitrary state in which all of them hold.
 
 A *case* is a kind of label with the process that acts (of a set that may be permuted, one element stands for all) and,
-where a message is received, lost or copied, its type. The state before has room for the messages that can matter: the
+where a message is received, its type. The state before has room for the messages that can matter: the
 one that the label picks, and the witnesses of what is to be refuted. That suffices: a violation in a state with more
 messages is one in the state without them, for there all conjuncts still hold (they speak of every message, see
 ``polarity.py``), the same label is enabled, and its target has the same variables.
@@ -35,7 +35,8 @@ from spec.system import NetworkKind, Property, StorageMode, System
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``process``: who acts (None: no process, as in a loss). ``message``: of the label's message."""
+    """``process``: who acts (None: no process, as in a loss). ``message``: the type
+    of the message that is received."""
 
     kind: Kind
     process: str | None
@@ -146,7 +147,7 @@ class Obligations:
                 for process in self._acting(kind):
                     yield Case(kind, process, kind.rule.message.name)
             elif kind.uses_message:
-                yield from (Case(kind, None, message.name) for message in self.system.messages)
+                yield Case(kind, None, None)  # the fate of a message is the same whatever its type
             elif kind.uses_process:
                 yield from (Case(kind, process, None) for process in self._acting(kind))
             else:
