@@ -7,7 +7,7 @@ end with the exact number of states when the queue runs empty, and ``symbolic`` 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from checker.explicit.available import MemoryWatch
@@ -54,7 +54,9 @@ class Checked:
     ``search_seconds``: without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did
     not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
-    and how many labels it stands for. ``loop``: of a run that violates liveness, the number of the state to which its
+    and how many labels it stands for. ``never_taken``: rules, and ``unreached``: `sometimes` goals, of a
+    search that is complete; of one that is not, or of random runs, they are ``never_taken`` and ``unseen`` so far.
+    ``loop``: of a run that violates liveness, the number of the state to which its
     end comes back for ever; its last state, if it stays there. ``asked``: what z3 was;
     ``unasked``: runs of fewer steps than that it was not asked about.
     """
@@ -79,6 +81,7 @@ class Checked:
     out_degree: OutDegree | None = None
     never_taken: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     symmetry: Symmetry = NONE
     workers: int | None = None
     search_seconds: float | None = None
@@ -259,8 +262,17 @@ def judged(
         checked.message = "deadlock: nothing is enabled"
         checked.code = Exit.DEADLOCK
     elif found.complete:
-        checked.never_taken = tuple(name for name in step_names(question.system) if name not in found.taken)
-        goals = (p.name for p in question.system.sometimes if p.name not in found.reached)
-        checked.unreached = tuple(goals) if question.only is None else ()
+        checked.never_taken, checked.unreached = not_seen(question, found.taken, found.reached)
         checked.code = Exit.NOT_REACHED if checked.unreached else Exit.HOLDS
+    elif found.taken:
+        checked.never_taken, checked.unseen = not_seen(question, found.taken, found.reached)
     return checked
+
+
+def not_seen(
+    question: Question, taken: Container[str], reached: Container[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The rules that were not taken, and the `sometimes` goals that were not reached."""
+    rules = tuple(name for name in step_names(question.system) if name not in taken)
+    goals = tuple(p.name for p in question.system.sometimes if p.name not in reached)
+    return rules, goals if question.only is None else ()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from checker.checking import Checked, judged
+from checker.checking import Checked, judged, not_seen
 from checker.enumeration import Enumerated, Interleaving, Report
 from checker.explicit.back_end import BackEnd, available, choose
 from checker.explicit.errors import CheckpointError, ExplicitError, NeedsNative, NotEncodable, TooLittleMemory
@@ -78,6 +78,8 @@ def check_by_simulation(question: Question, search: Search) -> Checked:
         )
     checked = Checked("explicit", Exit.HOLDS, 0, len(prefix), taken=found.taken, simulated=found)
     violation = found.violation
+    if violation is None:
+        checked.never_taken, checked.unseen = not_seen(question, found.taken, found.reached)
     if violation is not None:
         checked.labels = prefix + violation.labels
         checked.violated, checked.message = violation.property, violation.message

@@ -174,6 +174,7 @@ def _checked(checked: Checked, properties: tuple[str, ...]) -> dict[str, Any]:
         "out_degree": None if out is None else {"min": out.fewest, "average": out.average, "max": out.most},
         "never_taken": checked.never_taken,
         "unreached": checked.unreached,
+        "unseen": checked.unseen,
         "loop": checked.loop,
         "liveness": None if checked.liveness is None else _liveness(checked.liveness),
         "symmetry": {

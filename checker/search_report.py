@@ -37,7 +37,7 @@ def print_checked(console: Console, question: Question, checked: Checked, trace:
 def count_lines(checked: Checked) -> list[str]:
     """What an engine that looks at every state counted; the first line in the words of TLC."""
     if checked.simulated is not None:
-        return _simulation_lines(checked.simulated)
+        return [*_simulation_lines(checked.simulated), *_not_seen_lines(checked)]
     if checked.asked:
         return [asked_text(checked.asked)]
     if checked.distinct is None:
@@ -62,14 +62,21 @@ def count_lines(checked: Checked) -> list[str]:
     if checked.out_degree is not None:
         out = checked.out_degree
         lines.append(f"labels out of a state: {out.fewest} at least, {out.average:.1f} on average, {out.most} at most")
-    if checked.never_taken:
-        lines.append(f"never enabled: {', '.join(checked.never_taken)}")
+    lines += _not_seen_lines(checked)
     if checked.cuts:
         lines.append(cuts_text(checked.cuts))
     if checked.search_seconds and checked.generated and checked.workers:
         threads = f"{checked.workers} thread{'s' if checked.workers > 1 else ''}"
         rate = checked.generated / checked.search_seconds
         lines.append(f"searched in {checked.search_seconds:.1f} s on {threads}: {rate:,.0f} states generated/s")
+    return lines
+
+
+def _not_seen_lines(checked: Checked) -> list[str]:
+    """A search that is complete says what never is; any other one says what it did not see."""
+    never = "never enabled" if checked.complete else "not taken within these runs"
+    lines = [f"{never}: {', '.join(checked.never_taken)}"] if checked.never_taken else []
+    lines += [f"not seen to be true within these runs: {', '.join(checked.unseen)}"] if checked.unseen else []
     return lines
 
 
@@ -122,7 +129,8 @@ def verdict_of_check(question: Question, checked: Checked) -> str:
             return f"No counterexample to {what}: {within}, search complete within these bounds; {time}"
         case Exit.HOLDS:
             more = "; --engine explicit searches all of a model" if checked.engine == "symbolic" else ""
-            return f"No counterexample to {what} within {within}; longer runs were not searched{more}; {time}"
+            runs = f"{checked.engine} engine, runs of at most {labels}{where}"
+            return f"No counterexample to {what}: {runs}; longer runs were not searched{more}; {time}"
         case _:
             return f"Inconclusive: {checked.reason}; searched in full: {within}; {time}"
 

@@ -126,9 +126,10 @@ def test_reaching_max_steps_holds_and_the_bound_is_printed(tmp_path: Path, engin
     assert ran.code == Exit.HOLDS
     engines = ["explicit", "symbolic"] if engine == "both" else [engine]
     for one in engines:
-        assert f"No counterexample to any invariant within {one} engine, 3 labels; longer runs were not searched" in (
-            ran.out.replace(" (`sometimes` is for the explicit and the reference engine)", "")
+        said = (
+            f"No counterexample to any invariant: {one} engine, runs of at most 3 labels; longer runs were not searched"
         )
+        assert said in (ran.out.replace(" (`sometimes` is for the explicit and the reference engine)", ""))
     assert "complete" not in ran.out
     assert "verified" not in ran.out.lower()
 
@@ -300,6 +301,18 @@ def test_a_search_that_is_not_complete_does_not_call_a_goal_unreachable(tmp_path
     ran = reference(spec(tmp_path, GOALS), "--max-steps", "2")
     assert ran.code == Exit.HOLDS
     assert "longer runs were not searched" in ran.out
+    assert "never enabled" not in ran.out
+    assert "not seen to be true within these runs: at_four, at_five\n" in ran.out
+
+
+@pytest.mark.parametrize("search", [["--max-steps", "2"], ["--simulate", "3", "--max-steps", "2"]])
+def test_what_was_not_seen_in_some_of_the_runs_is_named(tmp_path: Path, search: list[str]) -> None:
+    late = "action late:\n    require n == 3\n    n := 0\ninvariant fine: n < 6\nmodel m"
+    path = spec(tmp_path, GOALS.replace("model m", late))
+    ran = model_check("check", path, *search)
+    assert ran.code == Exit.HOLDS
+    assert "not taken within these runs: late\nnot seen to be true within these runs: at_four, at_five\n" in ran.out
+    assert "not seen" not in model_check("check", path, *search, "--property", "fine").out
 
 
 def test_engines_do_not_disagree_about_goals_that_only_one_of_them_looks_for(tmp_path: Path) -> None:
