@@ -226,7 +226,7 @@ def test_a_label_without_a_budget_is_excluded_and_further_broken_labels_are_name
     path.write_text(f"{text}    max_drops = 0\n", encoding="utf-8")
     ran = model_check("prove", path, "--workers", "1")
     assert ran.code == 26
-    assert "drop Note: excluded by max_drops = 0; " in ran.out
+    assert "drop: excluded by max_drops = 0; " in ran.out
     assert "contradicted" not in ran.out
     (more,) = [line for line in ran.out.splitlines() if " more: " in line]
     assert more == "2 more: act of a, crash of a"
