@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import count
 
 from checker.completing.frontier import Frontier, TooWide
 from checker.completing.matching import Matcher
@@ -143,6 +144,8 @@ class _Decision:
 
     def _reference(self, progress: Progress, *, alone: bool) -> Answer:
         """``alone``: without z3 where too many states fit."""
+        if any(state.gap is None for state in self.log.states[:-1]) and (short := self._by_short_gaps(progress)):
+            return short
         frontier = self.frontier = Frontier(self.evaluator, self.log, progress)
         while len(frontier.layers) < len(self.log.states):
             progress(len(frontier.layers))
@@ -163,6 +166,22 @@ class _Decision:
         run = self._confirmed(self._run(), len(self.log.states))
         counts = (len(frontier.layers[-1]), self.widest) if frontier.counted else (None, None)
         return Completed(run, "reference", *counts)
+
+    def _by_short_gaps(self, progress: Progress) -> Completed | None:
+        """Short ways first, as long as few states fit: to search a gap of any length in full may take for ever, and
+        before it is, nothing is known of the states after it. That nothing is found says nothing."""
+        for longest in count(1):
+            frontier = self.frontier = Frontier(self.evaluator, self.log, progress, WIDEST, longest)
+            try:
+                while len(frontier.layers) < len(self.log.states) and frontier.advance():
+                    pass
+            except TooWide:
+                return None
+            if len(frontier.layers) == len(self.log.states):
+                return Completed(self._confirmed(self._run(), len(self.log.states)), "reference", None, None)
+            if not frontier.cut:
+                return None
+        raise AssertionError("some gap was long enough")
 
     def _narrow(self) -> int:
         """How many of the frontier's layers there are up to its last narrow one, from which z3 may start."""

@@ -40,10 +40,19 @@ Layer = dict[State, Origin]
 class Frontier:
     """``layers[i]``: the states that fit the log up to its state i; of the last not all, unless ``counted``.
     ``widest``: the states that one may have at most. ``gap_searched``: of how many labels, at most, all ways through
-    the gap before the next state have been taken; ``None``: the search is not in a gap."""
+    the gap before the next state have been taken; ``None``: the search is not in a gap. ``longest_gap``: how many
+    labels are taken where any number may be missing; ``cut``: there were more."""
 
-    def __init__(self, evaluator: Evaluator, log: PartialTrace, progress: Progress, widest: int | None = None) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        log: PartialTrace,
+        progress: Progress,
+        widest: int | None = None,
+        longest_gap: int | None = None,
+    ) -> None:
         self.evaluator, self.log, self.progress, self.widest = evaluator, log, progress, widest
+        self.longest_gap, self.cut = longest_gap, False
         self.tracer = Tracer(evaluator)
         self.matcher = Matcher(evaluator.system.network.kind is NetworkKind.FIFO)
         self.rules = alone(evaluator.system)
@@ -133,9 +142,9 @@ class Frontier:
         """Puts into ``before_label`` all states that the missing labels lead to, breadth first: no shorter way is left
         out. After the log's last state nothing more is asked, so one that fits it ends the search, and is returned."""
         found = self.before_label = dict(start)
-        level, nothing, gap = list(start), PartialState(), known.gap
-        ends = len(self.layers) == len(self.log.states) - 1 and gap != 0
-        self.gap_searched = None if gap == 0 else 0
+        level, nothing, gap = list(start), PartialState(), self.longest_gap if known.gap is None else known.gap
+        ends = len(self.layers) == len(self.log.states) - 1 and known.gap != 0
+        self.gap_searched = None if known.gap == 0 else 0
         while level and (gap is None or gap > 0):
             following = []
             for state in level:
@@ -155,6 +164,7 @@ class Frontier:
             gap = None if gap is None else gap - 1
             assert self.gap_searched is not None
             self.gap_searched += 1
+        self.cut |= known.gap is None and bool(level)
         self.gap_searched = None
         return {}
 

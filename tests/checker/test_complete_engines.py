@@ -146,6 +146,20 @@ def test_a_state_that_fits_the_logs_last_one_ends_the_search_of_the_gap_before_i
     assert (answer.fitting, answer.widest) == (None, None)
 
 
+def test_short_ways_through_a_gap_of_any_length_are_tried_before_all_of_it_is_searched() -> None:
+    """A state comes after it, so nothing ends the search of the gap itself."""
+    log: Log = {"states": [{}, {"#meta": {"gap": True}, "role": {"s1": "Leader"}}, {"up": {"s1": False}}]}
+    answer = decided(ask(None), log, Engine.AUTO)
+    assert isinstance(answer, Completed)
+    assert len(answer.run.labels) == 6
+    assert answer.run.positions == (0, 5, 6)
+    log = {"states": [None, {"#meta": {"gap": True}, "big": 4}, {"big": 2}]}
+    answer = decided(small("diehard", None), log, Engine.AUTO)
+    assert isinstance(answer, Refused)
+    assert answer.step == 2
+    assert answer.fitting == 2, "all of those in which big is 4: the gap was searched in full"
+
+
 def test_how_far_a_gap_was_searched_is_said_while_it_is_and_when_it_could_not_be_searched_in_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
