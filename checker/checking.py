@@ -54,11 +54,11 @@ class Checked:
     ``search_seconds``: without what was needed to prepare the search, by ``workers`` threads. ``on_disk``: memory did
     not suffice. ``collision_probability``: that a state was taken for another one, if only fingerprints were compared.
     At the macro grain ``depth`` counts its steps, and ``steps`` are those of the run after the prefix: each one's name
-    and how many labels it stands for. ``never_taken``: rules, and ``unreached``: `sometimes` goals, of a
-    search that is complete; of one that is not, or of random runs, they are ``never_taken`` and ``unseen`` so far.
-    ``loop``: of a run that violates liveness, the number of the state to which its
-    end comes back for ever; its last state, if it stays there. ``asked``: what z3 was;
-    ``unasked``: runs of fewer steps than that it was not asked about.
+    and how many labels it stands for. ``never_taken``: rules, and ``unreached``: `sometimes` goals, of a search that is
+    complete; of another one, or of random runs, ``never_taken`` and ``unseen`` so far. ``no_deadlock``: one was sought,
+    and none found. ``loop``: of a run that violates liveness, the number of the state to which its end comes back for
+    ever; its last state, if it stays there. ``asked``: what z3 was; ``unasked``: runs of fewer steps than that it was
+    not asked about.
     """
 
     engine: str
@@ -82,6 +82,7 @@ class Checked:
     never_taken: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    no_deadlock: bool = False
     symmetry: Symmetry = NONE
     workers: int | None = None
     search_seconds: float | None = None
@@ -250,6 +251,7 @@ def judged(
         went_on=search.go_on,
     )
     violation = found.violation
+    checked.no_deadlock = search.deadlock and found.deadlock is None and (violation is None or search.go_on)
     if violation is not None:
         checked.depth = checked.depth if search.go_on else len(violation.labels)
         checked.labels = prefix + violation.labels

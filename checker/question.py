@@ -17,6 +17,7 @@ from spec.script import ScriptError, describe, find_scenario, run_scenario, star
 from spec.source import SpecFileError
 from spec.state import Label, State
 from spec.system import System
+from spec.type_report import close_to
 from spec.values import EvaluationError
 
 DEFAULT_SPEC = "raft"
@@ -110,7 +111,7 @@ def ask(
         known = [p.name for p in (*system.invariants, *system.action_invariants)]
         known += [p.name for p in system.eventually] + [p.name for p in system.inductive if inductive]
         if only not in known:
-            raise Stop(Exit.USAGE, f"no property named {only} in {path}; there are: {', '.join(known) or 'none'}")
+            raise Stop(Exit.USAGE, f"no property named {only} in {path}; {_instead(system, only, known)}")
     words = [] if spec is None else [spec]
     words += ["--model", system.model] if model is not None else []
     words += ["--mutant", mutant] if mutant is not None else []
@@ -118,6 +119,14 @@ def ask(
         words += ["--set", f"{name}={value}"]
     words += ["--property", only] if only is not None else []
     return Question(path, system, evaluator, only, tuple(words))
+
+
+def _instead(system: System, only: str, known: list[str]) -> str:
+    """What --property could have meant: a `sometimes` is a goal, no property that can be violated by a run."""
+    if any(goal.name == only for goal in system.sometimes):
+        return f"it is a `sometimes`: check looks at it without --property, and reach {only} shows a run to it"
+    close = close_to(only, known)
+    return f"{f'{close} ' if close else ''}there are (invariants and `eventually`): {', '.join(known) or 'none'}"
 
 
 def _warn(path: Path) -> None:

@@ -19,6 +19,7 @@ from checker.verdict import Exit, Stop
 from spec.goals import GoalSequence
 from spec.load import load_goals
 from spec.parse_goals import GoalText
+from spec.type_report import close_to
 from traces.trace import Trace
 
 
@@ -112,14 +113,19 @@ def _named(question: Question, name: str, goal: str | None, scenario: str | None
             return name, name
     if any(property_.name == name for property_ in (*system.sometimes, *system.windows)):
         return name, scenario
-    raise Stop(Exit.USAGE, f"no goal named {name} in model {system.model}; there are: {_known(question)}")
+    close = close_to(name, _names(question))
+    there_are = f"{f'{close} ' if close else ''}there are: {_known(question)}"
+    raise Stop(Exit.USAGE, f"no goal named {name} in model {system.model}; {there_are}")
 
 
 def _known(question: Question) -> str:
+    return ", ".join(_names(question)) or "none"
+
+
+def _names(question: Question) -> list[str]:
     system = question.system
     names = [property_.name for property_ in (*system.sometimes, *system.windows)]
-    names += [scenario.name for scenario in system.scenarios if scenario.goal is not None]
-    return ", ".join(names) or "none"
+    return names + [scenario.name for scenario in system.scenarios if scenario.goal is not None]
 
 
 def _typed(

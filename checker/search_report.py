@@ -63,6 +63,9 @@ def count_lines(checked: Checked) -> list[str]:
         out = checked.out_degree
         lines.append(f"labels out of a state: {out.fewest} at least, {out.average:.1f} on average, {out.most} at most")
     lines += _not_seen_lines(checked)
+    if checked.no_deadlock:
+        seen = "" if checked.complete else " seen within these runs"
+        lines.append(f"no deadlock{seen}; states whose labels are only cut by a bound do not count")
     if checked.cuts:
         lines.append(cuts_text(checked.cuts))
     if checked.search_seconds and checked.generated and checked.workers:

@@ -63,7 +63,7 @@ def replay(trace: Trace, target: Target, table: Table) -> Replayed | Divergence:
     comparison = Comparison(drive)
     step, label = 0, None
     try:
-        servers = comparison.begin(trace.states[0])
+        servers = comparison.begin(trace.states[0], trace.spec)
         drive.guarded("reset()", target.reset, servers)
         for step, state in enumerate(trace.states):
             label = state.label
@@ -90,13 +90,18 @@ class Comparison:
         self.unknown: tuple[str, ...] = ()
         self.lacking: tuple[str, ...] = ()
 
-    def begin(self, initial: TraceState) -> tuple[str, ...]:
+    def begin(self, initial: TraceState, spec: str = "") -> tuple[str, ...]:
+        """``spec``: what the trace says that it is of, if it does."""
         table = self.drive.table
         try:
             self.servers = table.processes(initial)
             table.begin(self.drive, initial)
         except (KeyError, AttributeError, TypeError) as error:
-            found = f"an initial state that is not one of {table.name}: {error!r}"
+            found = f"an initial state that is not one of {table.name}"
+            if spec and spec.removesuffix(".spec") != table.name.removesuffix(".spec"):
+                found = f"a trace of {spec}; replay knows {table.name} only"
+            elif isinstance(error, KeyError):
+                found += f": it has no {error.args[0]}"
             raise self.drive.unplayable(found, f"the variables of {table.name}") from error
         known = {f.name for f in table.fields} | {own.name for own in table.own} | table.history | {"network"}
         # A variable that the table was never told about must not look as if it had been compared.

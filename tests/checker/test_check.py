@@ -285,6 +285,10 @@ def test_what_a_bound_cut_is_no_deadlock(tmp_path: Path, engine: str) -> None:
     path = spec(tmp_path, "const top: int\nshared n: 0..top = 0\naction up:\n    n := n + 1\nmodel m:\n    top = 3\n")
     ran = model_check("check", path, "--engine", engine, "--deadlock")
     assert ran.code == Exit.HOLDS
+    assert "no deadlock; states whose labels are only cut by a bound do not count\n" in ran.out
+    first = model_check("check", path, "--engine", engine, "--deadlock", "--max-steps", "1")
+    assert "no deadlock seen within these runs; " in first.out
+    assert "no deadlock" not in model_check("check", path, "--engine", engine).out
     assert "cut by a bound: " in ran.out
     assert "n <= 3" in ran.out
 

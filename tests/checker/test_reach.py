@@ -221,6 +221,10 @@ def test_a_run_that_the_evaluator_does_not_confirm_is_exit_21(notes: Path) -> No
     ("words", "said"),
     [
         ([], "no goal: write --goal EXPRESSION, or a name: heard_of_two, two_on_disk, two_somewhere, written"),
+        (
+            ["heard_of_too"],
+            "no goal named heard_of_too in model two; did you mean `heard_of_two`? there are: heard_of_two",
+        ),
         (["nothing"], "no goal named nothing in model two; there are: heard_of_two"),
         (["only_a_script"], "the scenario only_a_script has no `reach:`; start there with --scenario only_a_script"),
         (["written", "--scenario", "written"], "leave out --scenario"),

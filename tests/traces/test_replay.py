@@ -223,8 +223,10 @@ def test_a_label_of_another_protocol(label: Label, found: str) -> None:
 
 
 def test_a_state_of_another_protocol() -> None:
-    with pytest.raises(UnplayableTrace, match=r"step 0: found an initial state that is not one of toy\.spec"):
+    with pytest.raises(UnplayableTrace, match=r"step 0: found a trace of x; replay knows toy\.spec only"):
         replay(Trace("x", "y", None, (TraceState.of(None, {"votes": 1}),)), ToyTarget(), TABLE)
+    with pytest.raises(UnplayableTrace, match=r"step 0: found an initial state that is not one of toy\.spec"):
+        replay(Trace("toy", "y", None, (TraceState.of(None, {"votes": 1}),)), ToyTarget(), TABLE)
     with pytest.raises(UnplayableTrace, match=r"step 2: found a state that is not one of toy\.spec"):
         replay(with_state(2, network=[{"copies": 1}]), ToyTarget(), TABLE)
 
