@@ -142,7 +142,7 @@ def _load(path: Path, model: str | None, mutant: str | None, settings: Mapping[s
             declaration, others = found
             if model is None:  # a mutant's own model shows it best
                 model = next((d.name for d in others if isinstance(d, ModelDeclaration)), None)
-            applied = MutantName(mutant, tuple(broken.name for broken in declaration.breaks))
+            applied = MutantName(mutant, tuple(dict.fromkeys(broken.name for broken in declaration.breaks)))
             declarations = mutated((*declarations, *others), declaration, report)
     resolved = resolve(path.stem, declarations, report)
     overrides = _overrides(settings, resolved, report)
