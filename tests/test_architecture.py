@@ -97,3 +97,16 @@ def test_help_does_not_import_the_heavy_libraries() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "Exit codes" in done.stdout
+
+
+def test_help_of_refimpl_does_not_import_the_heavy_libraries() -> None:
+    code = (
+        "import sys\n"
+        "from refimpl.__main__ import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "heavy = {'msgspec', 'asyncio', 'ssl', 'cryptography', 'prometheus_client'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "Exit codes" in done.stdout

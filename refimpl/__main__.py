@@ -1,0 +1,92 @@
+"""``python -m refimpl``: the reference implementation as programs. Commands are listed here and imported only when asked
+for, so that ``--help`` is quick and a missing extra is explained instead of tracebacked.
+
+To add one, write refimpl/commands/NAME.py with a click command named `command`, and its line in COMMANDS. A command that
+ends otherwise than well raises `refimpl.exits.Stop`.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from refimpl.exits import MEANING, Exit, Stop
+
+COMMANDS: dict[str, str] = {}
+"""Each command's name, and what it does in a line."""
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of refimpl/commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            module = import_module(f"refimpl.commands.{cmd_name}")
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("refimpl"):
+                raise
+            raise Stop(
+                Exit.USAGE, f"{cmd_name} needs the package {error.name!r}; install raftproof with the extra 'server'"
+            ) from error
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if COMMANDS:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="raftproof")
+def cli() -> None:
+    """A Raft cluster that people can run, and the tools to break it."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command; every way it can end becomes a documented exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a value that is no text must not end us
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        outcome: Any = cli.main(arguments, prog_name="python -m refimpl", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else Exit.DONE
+    except Stop as stop:
+        if stop.message:
+            click.echo(stop.message, err=True)
+        return stop.code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = None  # the reader of our output has gone; flushing at exit would fail again
+        return Exit.IO_ERROR
+    except OSError as error:
+        click.echo(f"{error}; check the path, its rights and the space that is left", err=True)
+        return Exit.IO_ERROR
+    except Exception:
+        traceback.print_exc()  # Python's own code for this, 1, has another meaning here
+        return Exit.INTERNAL_ERROR
+
+
+if __name__ == "__main__":
+    main()

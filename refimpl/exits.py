@@ -1,0 +1,43 @@
+"""Exit codes of ``python -m refimpl``: those of ``model-check`` where they mean the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command concluded, as a number that scripts can rely on."""
+
+    DONE = 0
+    ABSENT = 1
+    USAGE = 2
+    SAFETY = 12
+    DIVERGES = 20
+    UNKNOWN = 22
+    REFUSED = 77
+    INTERRUPTED = 130
+    IO_ERROR = 153
+    INTERNAL_ERROR = 255
+
+
+MEANING = {
+    Exit.DONE: "done",
+    Exit.ABSENT: "the key is absent",
+    Exit.USAGE: "usage, missing file",
+    Exit.SAFETY: "a promise was broken (torture, simulation)",
+    Exit.DIVERGES: "the implementation diverges",
+    Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect",
+    Exit.REFUSED: "refused: certificate, name, version, or an input that the cluster does not take",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.IO_ERROR: "input/output error, disk full, damaged log file",
+    Exit.INTERNAL_ERROR: "internal error",
+}
+
+
+class Stop(Exception):
+    """Ends a command with a code and a message for the user: what was found, what is allowed, what to do."""
+
+    def __init__(self, code: Exit, message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
