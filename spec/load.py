@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -283,7 +283,10 @@ def _find_mutant(
     if base is not None:  # what plants a bug in the one plants it in the other; its models are not of this spec
         sources[str(base)] = read_source(base)
         found = _find_mutant(base, _parse(sources[str(base)], str(base))[0].declarations, name, sources, report)
-        return None if found is None else (found[0], tuple(d for d in found[1] if not isinstance(d, OF_A_MODEL)))
+        if found is None:
+            return None
+        breaks = tuple(replace(broken, model=None) for broken in found[0].breaks)
+        return replace(found[0], breaks=breaks), tuple(d for d in found[1] if not isinstance(d, OF_A_MODEL))
     known = _mutants(path, declarations)
     message = f"there is no mutant `{name}` of {path.stem}; the mutants are {listed(known)}"
     report.error("S507", Place(str(path), 1, 1), message, close_to(name, known))

@@ -34,7 +34,7 @@ model two:
     max_crashes = 1
     max_in_flight = 2
 mutant grows-twice of base:
-    breaks bounded
+    breaks bounded, bounded in 2 under two
     at grow:
         n := n + 2
 """
