@@ -1,8 +1,8 @@
-"""``python -m refimpl``: the reference implementation as programs. Commands are listed here and imported only when asked
-for, so that ``--help`` is quick and a missing extra is explained instead of tracebacked.
+"""``python -m refimpl``: the reference implementation as programs. Commands are listed here and imported only when
+asked for, so that ``--help`` is quick and a missing extra is explained instead of tracebacked.
 
-To add one, write refimpl/commands/NAME.py with a click command named `command`, and its line in COMMANDS. A command that
-ends otherwise than well raises `refimpl.exits.Stop`.
+To add one, write refimpl/commands/NAME.py with a click command named `command`, and its line in COMMANDS. A command
+that ends otherwise than well raises `refimpl.exits.Stop`.
 """
 
 from __future__ import annotations

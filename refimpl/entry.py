@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Annotated, NewType
 
 import msgspec
 
-Term = NewType("Term", int)
+# What is read from a disk or a socket is held to these bounds; the constructors do not check them.
+Term = NewType("Term", Annotated[int, msgspec.Meta(ge=0)])
 """0 is before the first election."""
-Index = NewType("Index", int)
+Index = NewType("Index", Annotated[int, msgspec.Meta(ge=0)])
 """1-based; 0 is the place before the first entry."""
-ServerId = NewType("ServerId", str)
-ClientId = NewType("ClientId", str)
-Serial = NewType("Serial", int)
+ServerId = NewType("ServerId", Annotated[str, msgspec.Meta(min_length=1, max_length=64)])
+ClientId = NewType("ClientId", Annotated[str, msgspec.Meta(min_length=1, max_length=128)])
+Serial = NewType("Serial", Annotated[int, msgspec.Meta(ge=1)])
 """1-based; a client numbers its commands and has one outstanding at a time (§6.3)."""
 
 

@@ -26,6 +26,14 @@ class ProtocolViolation(RefimplError):
     """A peer sent what no server that follows the rules can send."""
 
 
+class MalformedMessage(ProtocolViolation):
+    """Bytes arrived that are no message of this protocol, or one that has no business here."""
+
+
+class ConnectionRefused(RefimplError):
+    """The other side would not talk to us, and said why."""
+
+
 class DiskError(RefimplError):
     """The disk refused an operation; how much of it happened is unknown."""
 
