@@ -1,8 +1,8 @@
 """The errors of this package, each in three parts: what was found, what is allowed, what to do.
 
 `ImpossibleRequest` says that the caller is wrong, `ProtocolViolation` that a peer is, and the storage errors say that
-the disk is. After any of the last two kinds a server stops, as if it had crashed: it has not kept a promise in the
-making, so it may make no other.
+the disk is. After a storage error a server stops, as if it had crashed: it has not kept a promise in the making, so it
+may make no other. A peer's wrong message is refused before it has changed anything, like one that was lost.
 """
 
 from __future__ import annotations

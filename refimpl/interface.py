@@ -13,14 +13,20 @@ from refimpl.messages import Message, ServerMessage
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Who this server is, and the cluster, itself included. `broken` is empty outside tests of a checker."""
+    """Who this server is, and the cluster, itself included. `broken` is empty outside tests of a checker.
+
+    `max_entries` is how many entries an AppendEntries carries at most. One, as in the spec, is enough for the
+    protocol; a server on a network sends more, so that a round trip pays for many.
+    """
 
     server: ServerId
     servers: tuple[ServerId, ...]
     broken: frozenset[Fault] = frozenset()
+    max_entries: int = 1
 
     def __post_init__(self) -> None:
         assert self.server in self.servers, "a server is a member of its cluster"
+        assert self.max_entries >= 1, "a leader sends entries"
         assert len(set(self.servers)) == len(self.servers), "servers have different names"
 
     @property

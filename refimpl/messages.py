@@ -33,7 +33,7 @@ class RequestVoteResponse:
 
 @dataclass(frozen=True, slots=True)
 class AppendEntries:
-    """A leader sends at most one entry and its commit index; without an entry it is a heartbeat (§3.5)."""
+    """A leader sends entries (one, unless configured otherwise) and its commit index; none: a heartbeat (§3.5)."""
 
     source: ServerId
     destination: ServerId

@@ -6,8 +6,8 @@ The core says what must happen; this class keeps each effect in its queue, so th
     to apply               committed entries, in order: `apply_next`
     to answer              clients whose entries are applied, in order: `answer_next`
 
-Messages that need not wait are returned by the call that produced them. A server whose disk fails, or whose peer
-breaks the protocol, stops as if it had crashed and says nothing more.
+Messages that need not wait are returned by the call that produced them. A server whose disk fails stops as if it had
+crashed and says nothing more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from refimpl import wal
 from refimpl.disk import SimulatedDisk
 from refimpl.durable import Durable
 from refimpl.entry import ClientId, Entry, Index, Serial
-from refimpl.errors import ImpossibleRequest, RefimplError
+from refimpl.errors import DiskError, ImpossibleRequest, WalPoisoned
 from refimpl.interface import Applied, Config, Flushed, Input, Leader, Output, Waiter
 from refimpl.kv import KeyValueStore
 from refimpl.messages import ClientResponse, Message
@@ -51,8 +51,8 @@ class Node:
         self._memory: _Memory | None = None
         self.restart()
 
-    # What a driver may ask. Each call raises ImpossibleRequest where the server cannot do it; the others raise
-    # DiskError or ProtocolViolation and leave the server down. ------------------------------------------------------
+    # What a driver may ask. Each call raises ImpossibleRequest where the server cannot do it, ProtocolViolation for a
+    # message that it refuses; DiskError leaves the server down. ------------------------------------------------------
 
     def handle(self, event: Input) -> tuple[Message, ...]:
         """Give the core an input (Flushed and Applied come from `flush` and `apply_next`)."""
@@ -178,7 +178,7 @@ class Node:
     def _stop_on_error(self) -> Iterator[None]:
         try:
             yield
-        except RefimplError:
+        except (DiskError, WalPoisoned):
             self._memory = None
             raise
 

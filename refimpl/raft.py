@@ -30,7 +30,7 @@ effects. Its rule for messages:
     ClientResponse                                            send: what it says is on a quorum of disks already
 
 The core reads no clock, file, socket or random number: equal inputs give equal outputs. An input that no correct peer
-can send raises ProtocolViolation; the core must not be used after that.
+can send raises ProtocolViolation and changes nothing: to the core it is a message that was lost.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ class Raft:
     # Terms and roles (§3.3, §3.4) ---------------------------------------------------------------------------------
 
     def _receive(self, message: ServerMessage) -> None:
+        self._refuse_violation(message)
         if not isinstance(message, ClientRequest) and message.term > self.current_term:
             self._adopt_term(message.term)
         match message:
@@ -230,7 +231,7 @@ class Raft:
                 self.current_term,
                 prev_log_index,
                 self.log.term_at(prev_log_index),
-                self.log.slice(next_index, next_index),
+                self.log.slice(next_index, Index(prev_log_index + self.config.max_entries)),
                 self.commit_index,
             )
         )
@@ -239,19 +240,12 @@ class Raft:
         if request.term < self.current_term:
             self._reply_to_append(request, success=False, index=self.log.last_index)
             return
-        match self.role:
-            case Leader():
-                raise second_leader(request)
-            case Candidate():
-                self._step_down()  # another candidate has won this term (§3.4)
-            case Follower():
-                pass
+        assert not isinstance(self.role, Leader), "a second leader's messages were refused"
+        if isinstance(self.role, Candidate):
+            self._step_down()  # another candidate has won this term (§3.4)
         if not self.log.agrees_at(request.prev_log_index, request.prev_log_term):
             self._reply_to_append(request, success=False, index=self.log.last_index)
             return
-        terms = [request.prev_log_term, *(entry.term for entry in request.entries), request.term]
-        if terms != sorted(terms):
-            raise falling_terms(request)
         for index, entry in enumerate(request.entries, start=request.prev_log_index + 1):
             self._store_entry(Index(index), entry)
         # Not min(leader_commit, last_index): what stands after the entries of this message was not compared.
@@ -280,8 +274,6 @@ class Raft:
             return
         peer, match_index, next_index = response.source, self.role.match_index, self.role.next_index
         if response.success:
-            if response.index > self.log.last_index:
-                raise acknowledgement_beyond_log(response, self.log.last_index)
             # max: a response that was overtaken by a later one must not take back what that one said.
             matched = max(match_index[peer], response.index)
             stepped = max(next_index[peer], Index(matched + 1))
@@ -292,6 +284,33 @@ class Raft:
             self.role, next_index={**next_index, peer: stepped}, match_index={**match_index, peer: matched}
         )
         self._advance_commit(self.role)
+
+    # What no server that follows the rules can send ------------------------------------------------------------------
+
+    def _refuse_violation(self, message: ServerMessage) -> None:
+        match message:
+            case AppendEntries() if message.term >= self.current_term:
+                self._refuse_entries(message)
+            case AppendEntriesResponse(success=True) if message.term == self.current_term:
+                if isinstance(self.role, Leader) and message.index > self.log.last_index:
+                    raise acknowledgement_beyond_log(message, self.log.last_index)
+            case AppendEntries() | AppendEntriesResponse() | RequestVote() | RequestVoteResponse() | ClientRequest():
+                pass
+
+    def _refuse_entries(self, request: AppendEntries) -> None:
+        if isinstance(self.role, Leader) and request.term == self.current_term:
+            raise second_leader(request)
+        if not self.log.agrees_at(request.prev_log_index, request.prev_log_term):
+            return
+        terms = [request.prev_log_term, *(entry.term for entry in request.entries), request.term]
+        if terms != sorted(terms):
+            raise falling_terms(request)
+        for index, entry in enumerate(request.entries, start=request.prev_log_index + 1):
+            # In a cluster that is broken on purpose, a checker is to see what this would stop.
+            if index > self.commit_index or self.config.broken:
+                break
+            if self.log.term_at(Index(index)) != entry.term:
+                raise committed_conflict(self.config.server, Index(index), self.commit_index)
 
     # Commitment (§3.6.2) ------------------------------------------------------------------------------------------
 
@@ -325,8 +344,7 @@ class Raft:
         self._effects.append.append(entry)
 
     def _truncate(self, last: Index) -> None:
-        if last < self.commit_index and not self.config.broken:
-            raise committed_conflict(self.config.server, Index(last + 1), self.commit_index)
+        assert last >= self.commit_index or self.config.broken, "committed entries stay; a conflict was refused"
         self.log = self.log.truncate(last)
         self._effects.truncate_to = last
 

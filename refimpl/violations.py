@@ -1,6 +1,6 @@
 """What no server that follows the rules can send, and how it is said.
 
-Each of these breaks a property of Figure 3.2 (Ongaro 2014). To go on would spread the damage to this server.
+Each of these breaks a property of Figure 3.2 (Ongaro 2014). To accept it would spread the damage to this server.
 """
 
 from __future__ import annotations

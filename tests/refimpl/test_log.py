@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -60,6 +62,20 @@ def test_a_later_term_or_the_same_and_no_shorter_is_up_to_date(
     last_index: int, last_term: int, up_to_date: bool
 ) -> None:
     assert LOG.is_up_to_date(Index(last_index), Term(last_term)) is up_to_date
+
+
+def test_appending_to_the_longest_log_copies_nothing_and_to_a_shorter_one_leaves_the_longer_alone() -> None:
+    longer = LOG.append(entry(3, 2))
+    assert longer._shared is LOG._shared
+    other = LOG.append(entry(4))
+    assert (longer.entries[3:], other.entries[3:]) == ((entry(3, 2),), (entry(4),))
+    assert (longer == other, longer.truncate(Index(3)) == LOG) == (False, True)
+
+
+def test_a_log_that_was_cut_takes_nothing_along_when_it_is_copied() -> None:
+    cut = pickle.loads(pickle.dumps(LOG.truncate(Index(1))))
+    assert (cut, cut._shared) == (Log((entry(1),)), [entry(1)])
+    assert hash(cut) == hash(LOG.truncate(Index(1)))
 
 
 class LogMachine(RuleBasedStateMachine):

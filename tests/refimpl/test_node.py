@@ -182,12 +182,13 @@ def test_a_server_whose_fsync_fails_stops_and_acknowledges_nothing() -> None:
     assert (one.is_up, one.outbox) == (False, ())
 
 
-def test_a_server_whose_peer_breaks_the_protocol_stops() -> None:
+def test_a_message_that_breaks_the_protocol_changes_nothing() -> None:
     one = node()
     one.handle(append(0, 0, NO_OP, commit=1))
+    before = (one.raft.durable, one.raft.role, one.pending, one.outbox)
     with pytest.raises(ProtocolViolation):
         one.handle(Receive(AppendEntries(S2, S1, Term(2), Index(0), Term(0), (Entry(Term(2), None),), Index(0))))
-    assert not one.is_up
+    assert (one.raft.durable, one.raft.role, one.pending, one.outbox) == before
 
 
 def test_a_server_does_not_start_from_a_damaged_disk() -> None:

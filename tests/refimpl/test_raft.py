@@ -336,6 +336,26 @@ def test_terms_that_fall_along_a_message_are_refused() -> None:
         server(durable(3, 3)).step(append_entries(3, 1, 3, no_op(2)))
 
 
+def test_a_message_that_is_refused_changes_nothing() -> None:
+    raft = server(durable(1, 1, 1, commit_index=2))
+    for refused in (append_entries(7, 1, 1, no_op(2)), append_entries(7, 2, 1, no_op(6), no_op(5))):
+        with pytest.raises(ProtocolViolation):
+            raft.step(refused)
+        assert (raft.current_term, raft.log.last_index) == (1, 2)
+
+
+def test_a_leader_sends_as_many_entries_as_it_is_configured_to() -> None:
+    raft = Raft(Config(S1, (S1, S2, S3), max_entries=2), durable(1, 1, 1, 1))
+    raft.step(ElectionTimeout())
+    raft.step(Receive(RequestVoteResponse(S2, S1, raft.current_term, True)))
+    progress(raft, False, 0)
+    for sent in (2, 2, 0):
+        [message] = raft.step(Replicate(S2)).send
+        assert isinstance(message, AppendEntries)
+        assert len(message.entries) == sent
+        progress(raft, True, message.prev_log_index + sent)
+
+
 def test_a_peer_is_another_server() -> None:
     with pytest.raises(AssertionError, match="not a peer"):
         leader().step(Replicate(S1))

@@ -152,7 +152,7 @@ def test_a_mangled_frame_is_never_read_as_a_message() -> None:
 
 
 def test_a_mangled_payload_in_a_good_frame_is_refused_or_is_another_message() -> None:
-    """What the checksum cannot see: nothing but MalformedMessage is raised, and no message has two spellings; seed 1."""
+    """What the checksum cannot see: only MalformedMessage is raised, and no message has two spellings; seed 1."""
     chance = random.Random(1)
     whole = [wire.PEER.encode(message)[wire.HEADER.size :] for message in PEER_MESSAGES]
     refused = 0
