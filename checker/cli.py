@@ -25,6 +25,7 @@ from checker.options import (
     prove_options,
     question_options,
     reach_options,
+    replay_options,
     search_options,
     smt_option,
     target_option,
@@ -117,7 +118,7 @@ def reach(grain: str, **options: Any) -> None:
 @question_options
 @enumeration_options
 @output_options
-@target_option
+@replay_options
 @workers_option
 @smt_option
 @click.option("--scenario", metavar="NAME", help="Enumerate after this scenario only (default: the model's list).")
@@ -137,7 +138,12 @@ def reach(grain: str, **options: Any) -> None:
     help="Replay one interleaving of each class only: of those that differ in the order of independent labels, or in "
     "the names of a symmetric set's elements.",
 )
-@click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
+@click.option(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Replay N runs only, each driven on to convergence, chosen so that every crash window is among them.",
+)
 def enumerate_(grain: str, **options: Any) -> None:
     """Enumerate crash states and crash interleavings; print the crash-window matrix."""
     from checker import commands
@@ -200,8 +206,7 @@ def complete(**options: Any) -> None:
 
 @cli.command()
 @click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
-@target_option
-@click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first.")
+@replay_options
 @output_options
 def replay(**options: Any) -> None:
     """Replay ITF traces (files, or folders of them) on an implementation."""

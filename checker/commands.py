@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from secrets import randbelow
@@ -17,6 +18,7 @@ from checker import report
 from checker.checking import DEFAULT_STEPS, Checked, taken_together
 from checker.checking import check as run_check
 from checker.enumeration import cubes
+from checker.implementation import Implementation
 from checker.job import MainJob, main_job, run_enumeration
 from checker.machine import checked_json, job_json, mutants_json
 from checker.mutants import Tried, kill
@@ -24,7 +26,7 @@ from checker.mutants_table import markdown, print_kills
 from checker.options import MUTANT_SECONDS
 from checker.question import Question, ask
 from checker.reduction import UpTo
-from checker.replaying import make_folder, open_named, save
+from checker.replaying import make_folder, save
 from checker.search_report import print_checked, verdict_of_check
 from checker.searching import Search
 from checker.tracing import Tracer
@@ -61,14 +63,10 @@ def main(
     """The main job."""
     make_folder(out_itf)
     question = ask(None)
-    words = [*(["--engine", engine] if engine != "symbolic" else []), *target_words(target, ())]
-    job = main_job(question, engine, target, timeout, max_steps, question.command(*words), workers)
+    implementation = Implementation(target)
+    words = [*(["--engine", engine] if engine != "symbolic" else []), *implementation.words()]
+    job = main_job(question, engine, implementation, timeout, max_steps, question.command(*words), workers)
     _print_job(job, as_json, out_itf)
-
-
-def target_words(target: str, faults: tuple[str, ...]) -> list[str]:
-    words = ["--target", target] if target != "refimpl" else []
-    return words + [word for fault in faults for word in ("--break", fault)]
 
 
 def _print_job(job: MainJob, as_json: bool, out_itf: Path | None) -> None:
@@ -170,6 +168,7 @@ def enumerate_(
     as_json: bool,
     out_itf: Path | None,
     target: str,
+    disk: str | None,
     scenario: str | None,
     depth: int | None,
     window: int | None,
@@ -179,26 +178,34 @@ def enumerate_(
     within: int | None,
     smt_out: Path | None,
     reduce: str | None,
+    sample: int | None,
 ) -> None:
     """``model-check enumerate``."""
     if smt_out is not None and engine not in ("symbolic", "both"):
         raise Stop(Exit.USAGE, f"--smt-out needs --engine symbolic or both; found: --engine {engine}")
-    if reduce is not None and not replayed:
-        raise Stop(Exit.USAGE, "--reduce says which interleavings are replayed: it needs --replay")
+    for option, value in (("--reduce", reduce), ("--sample", sample)):
+        if value is not None and not replayed:
+            raise Stop(Exit.USAGE, f"{option} says which runs are replayed: it needs --replay")
+    if reduce is not None and sample is not None:
+        raise Stop(Exit.USAGE, "--reduce and --sample both say which runs are replayed: give one of them")
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     chosen = cubes(question, scenario, depth, window)
-    opened = open_named(target, frozenset(faults)) if replayed else None
+    implementation = Implementation(target, faults, disk)
     make_folder(out_itf)
     make_folder(smt_out, "--smt-out")
     words = ["enumerate", *(["--scenario", scenario] if scenario else [])]
     words += ["--engine", engine] if engine != "symbolic" else []
     words += ["--depth", str(depth)] if depth is not None else []
     words += ["--window", str(window)] if window is not None else []
-    words += ["--replay", *target_words(target, faults)] if replayed else []
+    words += ["--replay", *implementation.words()] if replayed else []
+    words += ["--sample", str(sample)] if sample is not None else []
     words += ["--complete", str(within)] if within is not None else []
     words += ["--reduce", reduce] if reduce is not None else []
     up_to, command = None if reduce is None else UpTo(reduce), question.command(*words)
-    job = run_enumeration(question, engine, chosen, opened, timeout, command, workers, within, up_to, smt_out)
+    with implementation.opened() if replayed else nullcontext() as opened:
+        job = run_enumeration(
+            question, engine, chosen, opened, timeout, command, workers, within, up_to, smt_out, sample=sample
+        )
     _print_job(job, as_json, out_itf)
 
 

@@ -7,11 +7,11 @@ the same rule, which must lose the write just so, and on the correct one, which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checker.checking import Checked, check
+from checker.implementation import Implementation
 from checker.question import ask
-from checker.replaying import open_named
 from checker.searching import Search
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
@@ -55,7 +55,7 @@ class Flaw:
         return isinstance(self.on_broken, Replayed) and "log" not in self.on_broken.unobserved
 
 
-def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw:
+def show_flaw(target: Implementation, timeout: float | None, max_steps: int | None) -> Flaw:
     """Finds and replays the counterexample."""
     question = ask(None, mutant=MUTANT, only=PROPERTY)
     command = question.command("check", "--engine", "symbolic")
@@ -63,10 +63,12 @@ def show_flaw(target: str, timeout: float | None, max_steps: int | None) -> Flaw
     if checked.labels is None:
         return Flaw(checked, None, None, None, command)
     trace = Tracer(question.evaluator).trace(checked.labels, {"property": PROPERTY, "command": command})
-    on_correct = replay(trace, open_named(target), TABLE)
+    with target.opened() as correct:
+        on_correct = replay(trace, correct, TABLE)
     on_broken: Replayed | Divergence | str
     try:
-        on_broken = replay(trace, open_named(target, frozenset({MUTANT})), TABLE)
+        with replace(target, faults=(MUTANT,)).opened() as broken:
+            on_broken = replay(trace, broken, TABLE)
     except Stop as error:
-        on_broken = f"target {target} has no switch for this fault: {error}"
+        on_broken = f"target {target.name} has no switch for this fault: {error}"
     return Flaw(checked, trace, on_correct, on_broken, command)

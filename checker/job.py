@@ -21,13 +21,15 @@ from checker.explicit_search import reported_failures
 from checker.flaw import Flaw, show_flaw
 from checker.gaps import Filling, open_goals
 from checker.heartbeat import watch_with
+from checker.implementation import Implementation
 from checker.inspecting import Inspected, inspect
 from checker.parallel import chunks, default_workers, spread
 from checker.progress import OutOfTime, Progress
 from checker.question import Question, reported_errors
 from checker.reduction import Counts, Reduction, UpTo
-from checker.replaying import Replays, open_named, replay_runs
+from checker.replaying import Replays, replay_runs
 from checker.ruling_out import ruled_out
+from checker.sampling import Sample, of_every_window, spaced
 from checker.symbolic.errors import SymbolicError
 from checker.symbolic.watch import Asked, Watch
 from checker.tracing import Tracer
@@ -35,6 +37,7 @@ from checker.verdict import Exit, Stop
 from spec.script import ScriptError, run_scenario
 from spec.state import Label, State
 from spec.system import Enumeration
+from traces.forest import Restorable
 from traces.target import Target
 
 
@@ -57,9 +60,10 @@ class MainJob:
 
     ``enumerated_again``: by a second engine, where both are asked; ``agree``: whether its sets are the same.
     ``counts``: how many were found, and how many classes of them; ``reduce``: one interleaving of each class is
-    replayed, not all. ``within``: how long the completions are that a search looks for where no schedule shows an
-    outcome (None: there is no search); ``settle``: z3 may rule outcomes out at any length; ``wrong_completion``: why an
-    engine's answer was not taken. ``asked``: all that z3 was asked for the enumeration.
+    replayed, not all. ``sample``: so many runs are replayed; ``sampled``: which. ``within``: how long the completions
+    are that a search looks for where no schedule shows an outcome (None: there is no search); ``settle``: z3 may rule
+    outcomes out at any length; ``wrong_completion``: why an engine's answer was not taken. ``asked``: all that z3 was
+    asked for the enumeration.
     """
 
     question: Question
@@ -72,6 +76,8 @@ class MainJob:
     hash: str = ""
     counts: Counts | None = None
     reduce: UpTo | None = None
+    sample: int | None = None
+    sampled: Sample | None = None
     replays: Replays = field(default_factory=Replays)
     matrix: Matrix | None = None
     matrix_replays: Replays = field(default_factory=Replays)
@@ -118,7 +124,7 @@ class MainJob:
 def main_job(
     question: Question,
     engine: str,
-    target: str,
+    target: Implementation,
     timeout: float | None,
     max_steps: int | None,
     command: str = "model-check",
@@ -126,9 +132,9 @@ def main_job(
 ) -> MainJob:
     """Runs all parts in order. Ctrl-C, or time running out, is remembered, not raised."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    opened = open_named(target)
-    chosen = cubes(question, None, None, None)
-    job = run_enumeration(question, engine, chosen, opened, timeout, command, workers, settle=True)
+    with target.opened() as opened:
+        chosen = cubes(question, None, None, None)
+        job = run_enumeration(question, engine, chosen, opened, timeout, command, workers, settle=True)
     if not job.stopped:
         with _remembered(job), reported_errors():
             _invariants(job, deadline)
@@ -151,17 +157,19 @@ def run_enumeration(
     reduce: UpTo | None = None,
     smt_out: Path | None = None,
     settle: bool = False,
+    sample: int | None = None,
 ) -> MainJob:
     """Enumerates the cubes, replays what was found where there is a target, and fills the matrix. Ctrl-C, or time
-    running out, is remembered, not raised. ``smt_out``: a folder for the questions to z3."""
+    running out, is remembered, not raised. ``smt_out``: a folder for the questions to z3. ``sample``: replay so many
+    runs only."""
     workers = default_workers() if workers is None else workers
-    job = MainJob(question, engine, command, workers=workers, within=within, reduce=reduce)
+    job = MainJob(question, engine, command, workers=workers, within=within, reduce=reduce, sample=sample)
     job.settle = settle or within is not None
     deadline = None if timeout is None else time.monotonic() + timeout
     with _remembered(job), reported_errors():
         _enumerate(job, chosen, deadline, smt_out)
         if not job.stopped:
-            if target is not None:
+            if target is not None and not (sample is not None and _completes(job)):
                 _replay(job, target, deadline)
             _complete(job, target, deadline, smt_out)
     return job
@@ -228,7 +236,11 @@ def _replay(job: MainJob, target: Target, deadline: float | None) -> None:
     chosen = job.interleavings
     if job.reduce is not None:
         chosen = Reduction(job.question.system).representatives(chosen, job.reduce)
-    _replay_runs(job, [i.until + i.labels for i in chosen], target, job.replays, "replay", deadline)
+    runs = [i.until + i.labels for i in chosen]
+    if job.sample is not None:
+        job.sampled = spaced(runs, job.sample)
+        runs = list(job.sampled.runs)
+    _replay_runs(job, runs, target, job.replays, "replay", deadline)
 
 
 def _replay_runs(
@@ -241,15 +253,23 @@ def _replay_runs(
         replay_runs(tracer, part, target, lambda done: None, replays)
         return replays
 
+    # What cannot be put back is slow, or holds processes that a fork cannot share: it works here, and ticks often.
+    size, workers = (500, job.workers) if isinstance(target, Restorable) else (5, 1)
     with _timed(job, "replay"), Progress(what, len(runs), "traces", deadline) as progress:
-        for replays in spread(work, chunks(runs, 500), job.workers):
+        for replays in spread(work, chunks(runs, size), workers):
             into.merge(replays)
             progress(into.traces)
 
 
+def _completes(job: MainJob) -> bool:
+    """Whether the spec says what is needed to drive crash states to convergence."""
+    system = job.question.system
+    return bool(system.windows) and system.converged is not None and bool(system.completions or job.within is not None)
+
+
 def _complete(job: MainJob, target: Target | None, deadline: float | None, smt_out: Path | None) -> None:
     system, evaluator = job.question.system, job.question.evaluator
-    if not system.windows or system.converged is None or not (system.completions or job.within is not None):
+    if not _completes(job):
         return
     found = list({item[:2]: item for part in job.enumerated for item in part.crashes}.values())
     job.matrix = Matrix(system)
@@ -269,6 +289,9 @@ def _complete(job: MainJob, target: Target | None, deadline: float | None, smt_o
             _decide(job, job.matrix, job.within, deadline, smt_out)
     if target is not None:
         runs = sorted(job.matrix.runs, key=str)  # neighbours begin alike
+        if job.sample is not None:
+            job.sampled = of_every_window(job.matrix, job.sample)
+            runs = list(job.sampled.runs)
         _replay_runs(job, runs, target, job.matrix_replays, "replay completions", deadline)
 
 

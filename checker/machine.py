@@ -18,6 +18,7 @@ from checker.question import Question
 from checker.reduction import Counts
 from checker.replaying import Replays
 from checker.report import bounds_of
+from checker.sampling import Sample
 from checker.verdict import Exit
 from spec.script import describe
 from spec.system import Grain
@@ -65,6 +66,7 @@ def job_json(job: MainJob) -> str:
             "coverage": None if job.counts is None else _coverage(job, job.counts),
             "replays": _replays(job.replays),
             "completion_replays": _replays(job.matrix_replays),
+            "sample": None if job.sampled is None else _sampled(job.sampled),
             "matrix": None if job.matrix is None else _matrix(job.matrix),
             "invariants": {
                 "names": held.names,
@@ -98,6 +100,15 @@ def _coverage(job: MainJob, counts: Counts) -> dict[str, Any]:
         "prefixes_complete": sum(part.complete for part in job.enumerated),
         "interleavings_per_second": round(counts.interleavings / seconds, 1) if seconds > 0 else None,
         "reduced_to": None if job.reduce is None else job.reduce.value,
+    }
+
+
+def _sampled(sampled: Sample) -> dict[str, Any]:
+    return {
+        "runs": len(sampled.runs),
+        "of": sampled.of,
+        "windows": sampled.windows,
+        "windows_missed": sampled.missed,
     }
 
 

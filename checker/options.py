@@ -301,3 +301,14 @@ workers_option = click.option(
 target_option = click.option(
     "--target", metavar="NAME", default="refimpl", show_default=True, help="The implementation to replay on."
 )
+
+replay_options = _all_of(
+    target_option,
+    click.option(
+        "--disk",
+        metavar="KIND",
+        help="How the target's disk loses what was not flushed: lossy, real, or as the target has it.",
+    ),
+    click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first."),
+)
+"""Which implementation is replayed on, and how."""

@@ -9,13 +9,12 @@ from pathlib import Path
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from spec.state import Label, State
-from traces.errors import TargetNotFound
 from traces.forest import Branch, Replayer, Restorable
 from traces.itf import write_trace
 from traces.minimise import diverging_prefix
 from traces.raft import TABLE
 from traces.replay import Divergence, Replayed, replay
-from traces.target import Target, open_target
+from traces.target import Target
 from traces.trace import Trace
 
 
@@ -43,7 +42,6 @@ class Replays:
         if self.divergence is None or result.step < self.divergence[1].step:
             self.divergence = (diverging_prefix(trace, result), result)
 
-
     def merge(self, other: Replays) -> None:
         """Adds what another part of the same batch came to."""
         self.traces += other.traces
@@ -56,16 +54,6 @@ class Replays:
             self.divergence is None or other.divergence[1].step < self.divergence[1].step
         ):
             self.divergence = other.divergence
-
-
-def open_named(name: str, broken: frozenset[str] = frozenset()) -> Target:
-    """The target of that name. Raises Stop, whatever the target's own code raises: it is not ours."""
-    try:
-        return open_target(name, broken)
-    except TargetNotFound as error:
-        raise Stop(Exit.USAGE, str(error)) from error
-    except (Exception, SystemExit) as error:
-        raise Stop(Exit.USAGE, f"the target {name!r} cannot be opened: {type(error).__name__}: {error}") from error
 
 
 def replay_runs(

@@ -17,6 +17,7 @@ from checker.job import MainJob
 from checker.matrix_table import print_matrix
 from checker.question import Question
 from checker.replaying import Replays
+from checker.sampling import Sample
 from checker.verdict import MEANING, Exit
 from spec.sorts import Value
 from spec.system import System
@@ -104,6 +105,9 @@ def print_job(console: Console, job: MainJob) -> None:
         print_matrix(console, job.matrix, job.matrix_replays.traces)
     if job.wrong_completion:
         console.print(Text(f"  {job.wrong_completion}; please report it", style="bold red"), soft_wrap=True)
+    if job.sampled is not None:
+        style_of_it = "bold yellow" if job.sampled.missed else ""
+        console.print(Text(sampled_text(job.sampled), style=style_of_it), soft_wrap=True)
     print_replays(console, "replayed interleavings", job.replays, job.command)
     print_replays(console, "replayed completions", job.matrix_replays, job.command)
     held = job.held
@@ -126,6 +130,15 @@ def print_job(console: Console, job: MainJob) -> None:
     parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in job.seconds.items())
     console.print(f"time: {parts}", highlight=False)
     console.print(Text(verdict_of_job(job), style=style(job.code)), soft_wrap=True)
+
+
+def sampled_text(sampled: Sample) -> str:
+    """Which part was replayed, and what it leaves out."""
+    text = f"sample: {len(sampled.runs):,} of {sampled.of:,} runs"
+    if sampled.windows or sampled.missed:
+        found = len(sampled.windows) + len(sampled.missed)
+        text += f", in {len(sampled.windows)} of the {found} windows that crashes fell in"
+    return text + (f"; NOT IN IT: {', '.join(sampled.missed)}" if sampled.missed else "")
 
 
 def print_replays(console: Console, what: str, replays: Replays, command: str | None = None) -> None:
@@ -190,11 +203,14 @@ def verdict_of_job(job: MainJob) -> str:
     """Claims what was done and no more."""
     crashes = set().union(*(part.crash_keys for part in job.enumerated))
     what = f"{len(crashes):,} distinct crash states, {len(job.interleavings):,} distinct crash "
-    what += f"interleavings, {job.replays.traces:,} of them replayed on the implementation"
+    if job.sampled is None:
+        what += f"interleavings, {job.replays.traces:,} of them replayed on the implementation"
+    else:
+        what += f"interleavings; {len(job.sampled.runs):,} of {job.sampled.of:,} runs replayed on the implementation"
     match job.code:
         case Exit.HOLDS:
             claims = ["no counterexample"] if job.held.names else []
-            claims += ["no divergence"] if job.replays.traces else []
+            claims += ["no divergence"] if job.replays.traces or job.matrix_replays.traces else []
             claim = " and ".join(claims) or "enumeration complete"
             flaw = "; the seed's literal rule was refuted" if job.flaw is not None else ""
             return f"{claim[0].upper()}{claim[1:]} within these bounds: {what}{flaw}"

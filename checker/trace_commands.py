@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from checker import report
-from checker.commands import console, settings_of, target_words
+from checker.commands import console, settings_of
+from checker.implementation import Implementation
 from checker.machine import replay_json
 from checker.question import Question, ask
-from checker.replaying import Replays, make_folder, open_named, save
+from checker.replaying import Replays, make_folder, save
 from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from traces.errors import UnplayableTrace, UnreadableTrace
@@ -21,41 +22,56 @@ from traces.raft import TABLE
 from traces.render.mermaid import render_mermaid
 from traces.replay import Divergence
 from traces.replay import replay as run_replay
+from traces.target import Target
 from traces.trace import Trace
 
 
-def replay(traces: tuple[Path, ...], target: str, faults: tuple[str, ...], as_json: bool, out_itf: Path | None) -> None:
+def replay(
+    traces: tuple[Path, ...],
+    target: str,
+    disk: str | None,
+    faults: tuple[str, ...],
+    as_json: bool,
+    out_itf: Path | None,
+) -> None:
     """``model-check replay``."""
-    opened = open_named(target, frozenset(faults))
+    implementation = Implementation(target, faults, disk)
     make_folder(out_itf)
-    results = Replays()
-    printer = console()
-    reproduce = ""
-    for file in list(_files(traces)):
-        trace = _read(file)
-        try:
-            result = run_replay(trace, opened, TABLE)
-        except UnplayableTrace as error:
-            raise Stop(Exit.UNREADABLE_TRACE, f"{file}: {error}") from error
-        command = shlex.join(["model-check", "replay", str(file), *target_words(target, faults)])
-        before = results.divergence
-        results.add(trace, result)
-        reproduce = reproduce if results.divergence is before else command
-        if as_json:
-            continue
-        if isinstance(result, Divergence):
-            report.print_divergence(printer, trace, result, command)
-        else:
-            click.echo(f"{file}: no divergence, {result.steps} labels, {result.fields_compared} fields compared")
+    with implementation.opened() as opened:
+        results, reproduce = _replay_files(traces, opened, implementation.words(), as_json)
     if as_json:
         click.echo(replay_json(results, reproduce))
     else:
-        report.print_replays(printer, "replayed", results)
+        report.print_replays(console(), "replayed", results)
     if results.divergence is not None and out_itf is not None:
         saved = save(results.divergence[0], out_itf, "divergence")
         if not as_json:
             click.echo(f"trace: {saved}")
     raise Stop(Exit.DIVERGES if results.diverged else Exit.HOLDS, "")
+
+
+def _replay_files(paths: tuple[Path, ...], target: Target, words: list[str], quiet: bool) -> tuple[Replays, str]:
+    """What all came to, and the command for the shortest divergence. ``words``: the options that name the target."""
+    results = Replays()
+    printer = console()
+    reproduce = ""
+    for file in list(_files(paths)):
+        trace = _read(file)
+        try:
+            result = run_replay(trace, target, TABLE)
+        except UnplayableTrace as error:
+            raise Stop(Exit.UNREADABLE_TRACE, f"{file}: {error}") from error
+        command = shlex.join(["model-check", "replay", str(file), *words])
+        before = results.divergence
+        results.add(trace, result)
+        reproduce = reproduce if results.divergence is before else command
+        if quiet:
+            continue
+        if isinstance(result, Divergence):
+            report.print_divergence(printer, trace, result, command)
+        else:
+            click.echo(f"{file}: no divergence, {result.steps} labels, {result.fields_compared} fields compared")
+    return results, reproduce
 
 
 def _files(paths: tuple[Path, ...]) -> Iterable[Path]:

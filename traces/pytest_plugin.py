@@ -19,7 +19,7 @@ from traces.itf import read_trace
 from traces.raft import TABLE, WORDING
 from traces.render.divergence import divergence_text, unobserved_lines
 from traces.replay import Divergence, replay
-from traces.target import Target, open_target
+from traces.target import Target, close_target, open_target
 
 SUFFIX = ".itf.json"
 DEFAULT = "refimpl"
@@ -99,6 +99,11 @@ def _target(config: pytest.Config) -> Target:
         except TargetNotFound as error:
             pytest.exit(f"--target: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     return config.stash[_TARGET]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _TARGET in config.stash:
+        close_target(config.stash[_TARGET])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

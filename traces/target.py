@@ -1,15 +1,17 @@
 """What a replay drives: the Target protocol, and how an implementation is found by its name.
 
 An implementation plugs in through the entry-point group ``raftproof.targets``: a name, and a factory
-``create(broken=frozenset()) -> Target``. ``package.module:create`` is accepted in place of an installed name.
+``create(broken=frozenset()) -> Target``. ``package.module:create`` is accepted in place of an installed name. A factory
+may take more options by name (``disk``), and a target that holds processes or files has a method ``close``.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -66,12 +68,18 @@ METHODS = ("reset", "campaign", "replicate", "deliver", "flush", "apply", "answe
 
 Factory: TypeAlias = Callable[..., Target]
 
+_NO_OPTIONS: Mapping[str, str] = {}
 
-def open_target(name: str, broken: frozenset[str] = frozenset()) -> Target:
-    """The implementation of that name, with these bugs switched on. Raises TargetNotFound."""
+
+def open_target(
+    name: str, broken: frozenset[str] = frozenset(), options: Mapping[str, str] = _NO_OPTIONS
+) -> Target:
+    """The implementation of that name, with these bugs switched on. ``options``: what else its factory is given; which
+    there are is the factory's affair. Raises TargetNotFound."""
     factory = _imported(name) if ":" in name else _installed(name)
+    _refuse_unknown(name, factory, options)
     try:
-        target = factory(broken=broken) if broken else factory()
+        target = factory(broken=broken, **options) if broken else factory(**options)
     except Exception as error:  # a factory is other people's code; what it says is for the user
         raise TargetNotFound(
             f"the target {name!r} cannot be made{f' with {sorted(broken)} broken' if broken else ''}: {error}",
@@ -86,6 +94,30 @@ def open_target(name: str, broken: frozenset[str] = frozenset()) -> Target:
             "see the Target protocol in traces/target.py",
         )
     return target
+
+
+def close_target(target: Target) -> None:
+    """Ends what the target holds, if it has anything to end. It can be used again: it begins anew then."""
+    close = getattr(target, "close", None)
+    if callable(close):
+        close()
+
+
+def _refuse_unknown(name: str, factory: Factory, options: Mapping[str, str]) -> None:
+    """Told apart from a TypeError inside the factory, which is another fault."""
+    try:
+        parameters = signature(factory).parameters
+    except (TypeError, ValueError):  # a factory written in C says nothing
+        return
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    unknown = sorted(options.keys() - parameters.keys())
+    if unknown:
+        raise TargetNotFound(
+            f"the target {name!r} has no option {', '.join(unknown)}",
+            f"a target whose factory takes {', '.join(unknown)}",
+            f"leave --{unknown[0]} away, or name a target that has it, such as --target processes",
+        )
 
 
 def installed_targets() -> tuple[str, ...]:

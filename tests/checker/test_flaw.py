@@ -10,6 +10,7 @@ from rich.console import Console
 
 from checker.checking import Checked, check
 from checker.flaw import MUTANT, PROPERTY, Flaw, show_flaw
+from checker.implementation import Implementation
 from checker.question import ask
 from checker.report import print_flaw
 from checker.verdict import Exit
@@ -54,7 +55,7 @@ def known() -> Checked:
 def flaw(known: Checked, monkeypatch: pytest.MonkeyPatch) -> Flaw:
     """What the main job shows; targets can be asked for more."""
     monkeypatch.setattr("checker.flaw.check", lambda *_: known)
-    return show_flaw("refimpl", None, None)
+    return show_flaw(Implementation(), None, None)
 
 
 def trace_of(flaw: Flaw) -> Trace:
@@ -98,7 +99,7 @@ def broken_properties(evaluator: Evaluator, checked: Checked) -> list[str]:
 
 
 def test_an_answered_write_is_lost_nine_labels_after_the_script(known: Checked) -> None:
-    flaw = show_flaw("refimpl", None, None)
+    flaw = show_flaw(Implementation(), None, None)
     checked = flaw.checked
     assert checked.code is Exit.SAFETY
     assert checked.violated == PROPERTY == "answered_write_is_never_lost"
@@ -185,7 +186,7 @@ def test_the_report_tells_the_whole_story(flaw: Flaw) -> None:
 
 @pytest.mark.usefixtures("flaw")
 def test_a_target_that_cannot_be_broken_is_only_asked_to_refuse() -> None:
-    found = show_flaw(f"{__name__}:unbreakable", None, None)
+    found = show_flaw(Implementation(f"{__name__}:unbreakable"), None, None)
     assert isinstance(found.on_broken, str)
     assert "has no switch for this fault" in found.on_broken
     assert found.code is Exit.HOLDS
@@ -194,7 +195,7 @@ def test_a_target_that_cannot_be_broken_is_only_asked_to_refuse() -> None:
 
 @pytest.mark.usefixtures("flaw")
 def test_a_target_that_follows_the_literal_rule_diverges_from_the_spec() -> None:
-    found = show_flaw(f"{__name__}:literal", None, None)
+    found = show_flaw(Implementation(f"{__name__}:literal"), None, None)
     assert isinstance(found.on_correct, Replayed)
     assert found.code is Exit.DIVERGES
     assert "the correct target does NOT refuse" in text(found)
@@ -202,7 +203,7 @@ def test_a_target_that_follows_the_literal_rule_diverges_from_the_spec() -> None
 
 @pytest.mark.usefixtures("flaw")
 def test_a_target_that_diverges_somewhere_else_has_not_refused() -> None:
-    found = show_flaw(f"{__name__}:forgetful", None, None)
+    found = show_flaw(Implementation(f"{__name__}:forgetful"), None, None)
     assert isinstance(found.on_correct, Divergence)
     assert found.on_correct.path == "s1.pending"
     assert isinstance(found.on_broken, Replayed)
@@ -235,7 +236,7 @@ def test_a_mutant_that_a_search_was_too_short_for_is_not_reported_as_found(mutan
 
 
 def test_a_flaw_that_was_not_found_is_a_mutant_that_survived() -> None:
-    found = show_flaw("refimpl", None, 2)
+    found = show_flaw(Implementation(), None, 2)
     assert found.trace is None
     assert (found.on_correct, found.on_broken) == (None, None)
     assert found.code is Exit.MUTANT_SURVIVED
@@ -243,7 +244,7 @@ def test_a_flaw_that_was_not_found_is_a_mutant_that_survived() -> None:
 
 
 def test_a_flaw_that_was_not_found_in_time_is_inconclusive() -> None:
-    found = show_flaw("refimpl", 0.05, None)
+    found = show_flaw(Implementation(), 0.05, None)
     assert found.trace is None
     assert found.code is Exit.INCONCLUSIVE
     assert "NOT FOUND: timeout" in text(found)

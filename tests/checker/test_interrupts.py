@@ -24,6 +24,7 @@ import checker.flaw
 import checker.job
 import checker.progress
 from checker.checking import Checked
+from checker.implementation import Implementation
 from checker.job import MainJob, main_job
 from checker.question import ask
 from checker.verdict import Exit
@@ -218,7 +219,7 @@ def tiny() -> MainJob:
     """The main job on the smallest model, with time enough."""
     near = (Enumeration("pair_ready", 1, 1),)
     with patch.object(checker.job, "cubes", lambda *_: near):
-        return main_job(ask(None, model="tiny"), "reference", "refimpl", 1000.0, 1, workers=1)
+        return main_job(ask(None, model="tiny"), "reference", Implementation(), 1000.0, 1, workers=1)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from tests.traces.toy import ToyTarget
 from traces import target
 from traces.errors import TargetNotFound
-from traces.target import Target, installed_targets, open_target
+from traces.target import Target, close_target, installed_targets, open_target
 
 
 def create(broken: frozenset[str] = frozenset()) -> Target:
@@ -54,3 +54,31 @@ def test_where_nothing_is_installed_that_is_said(monkeypatch: pytest.MonkeyPatch
 def test_what_cannot_be_loaded_is_said(name: str) -> None:
     with pytest.raises(TargetNotFound, match="cannot be loaded"):
         open_target(name)
+
+
+def with_a_disk(broken: frozenset[str] = frozenset(), disk: str = "real") -> Target:
+    return ToyTarget(hide=frozenset({disk}))
+
+
+def test_an_option_reaches_a_factory_that_has_it() -> None:
+    opened = open_target("tests.traces.test_target:with_a_disk", options={"disk": "sent"})
+    opened.reset(("a1", "b1"))
+    assert opened.observe("a1") == {"received": 0}
+
+
+def test_an_option_that_a_factory_does_not_have_is_refused() -> None:
+    with pytest.raises(TargetNotFound, match=r"has no option disk\n.*\n.*leave --disk away"):
+        open_target("tests.traces.test_target:create", options={"disk": "lossy"})
+
+
+def test_a_target_that_holds_something_is_told_to_end_it() -> None:
+    class Holds(ToyTarget):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    holds = Holds()
+    close_target(holds)
+    close_target(ToyTarget())
+    assert holds.closed
