@@ -12,8 +12,12 @@ Term = NewType("Term", Annotated[int, msgspec.Meta(ge=0)])
 """0 is before the first election."""
 Index = NewType("Index", Annotated[int, msgspec.Meta(ge=0)])
 """1-based; 0 is the place before the first entry."""
+Round = NewType("Round", Annotated[int, msgspec.Meta(ge=0)])
+"""1-based; a leader numbers the reads of its term (§6.4)."""
 ServerId = NewType("ServerId", Annotated[str, msgspec.Meta(min_length=1, max_length=64)])
 ClientId = NewType("ClientId", Annotated[str, msgspec.Meta(min_length=1, max_length=128)])
+NO_ROUND = Round(0)
+"""Before the first read of a term."""
 Serial = NewType("Serial", Annotated[int, msgspec.Meta(ge=1)])
 """1-based; a client numbers its commands and has one outstanding at a time (§6.3)."""
 
@@ -41,7 +45,7 @@ class Delete(msgspec.Struct, frozen=True, tag=True):
 
 
 class Get(msgspec.Struct, frozen=True, tag=True):
-    """Read the key. It goes through the log like a write, which is what makes it linearizable (§6.4)."""
+    """Read the key through the log, like a write: linearizable, for the price of an entry. Compare ReadRequest."""
 
     key: str
 

@@ -20,6 +20,9 @@ class Fault(Enum):
     FOLLOWER_ACKS_BEFORE_FSYNC = "follower-acks-before-fsync"  # Raft._reply_to_append
     REPLY_AT_APPEND = "reply-at-append"  # Raft._accept_command
     NO_DEDUP = "no-dedup"  # KeyValueStore.apply
+    STALE_READS = "stale-reads"  # Raft._accept_read
+    READ_BEFORE_OWN_COMMIT = "read-before-own-commit"  # Raft._read_index
+    READ_BEFORE_APPLY = "read-before-apply"  # Raft._answer_reads
 
 
 def faults_named(names: Iterable[str]) -> frozenset[Fault]:

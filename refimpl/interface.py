@@ -9,6 +9,7 @@ from refimpl.durable import Record
 from refimpl.entry import ClientId, Index, Serial, ServerId, Term
 from refimpl.faults import Fault
 from refimpl.messages import Message, ServerMessage
+from refimpl.reads import NO_READS, Read, Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,15 @@ class Leader:
     """Owns the log of its current term. The mappings have a key for every server, the leader itself included.
 
     match_index of the leader itself is how far its own log is flushed: it is the leader's vote in the count of
-    copies (§10.2.1). `waiters` holds those whose entry is not yet applied, in the order of their entries.
+    copies (§10.2.1). `waiters` holds those whose entry is not yet applied, in the order of their entries; `no_op_index`
+    is the place of the first entry of the term.
     """
 
     next_index: Mapping[ServerId, Index]
     match_index: Mapping[ServerId, Index]
+    no_op_index: Index
     waiters: tuple[Waiter, ...] = ()
+    reads: Reads = NO_READS
 
 
 Role = Follower | Candidate | Leader
@@ -130,6 +134,7 @@ class Output:
     abandon: drop every queued answer; this server is no longer the leader that owed them.
     apply: queue these indices for the state machine, in order; perform each and report it with Applied.
     answer: queue answers to these clients; their entries are applied.
+    read: look these keys up in the state machine, as it is now, and answer at once: nothing durable changes.
     """
 
     persist: Record | None = None
@@ -138,3 +143,4 @@ class Output:
     abandon: bool = False
     apply: tuple[Index, ...] = ()
     answer: tuple[Waiter, ...] = ()
+    read: tuple[Read, ...] = ()

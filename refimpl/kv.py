@@ -49,6 +49,10 @@ class KeyValueStore:
         self.sessions[command.client] = Session(max(last_serial, command.serial), response)
         return response
 
+    def read(self, key: str) -> str | None:
+        """The key's value, None if it is absent, after what has been applied so far (§6.4)."""
+        return self.values.get(key)
+
     def _perform(self, operation: Operation) -> str | None:
         match operation:
             case Put(key, value):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refimpl.entry import ClientId, Entry, Index, Operation, Serial, ServerId, Term
+from refimpl.entry import NO_ROUND, ClientId, Entry, Index, Operation, Round, Serial, ServerId, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,10 @@ class RequestVoteResponse:
 
 @dataclass(frozen=True, slots=True)
 class AppendEntries:
-    """A leader sends entries (one, unless configured otherwise) and its commit index; none: a heartbeat (§3.5)."""
+    """A leader sends entries (one, unless configured otherwise) and its commit index; none: a heartbeat (§3.5).
+
+    `round` is the leader's latest round of reads (§6.4).
+    """
 
     source: ServerId
     destination: ServerId
@@ -42,6 +45,7 @@ class AppendEntries:
     prev_log_term: Term
     entries: tuple[Entry, ...]
     leader_commit: Index
+    round: Round = NO_ROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ class AppendEntriesResponse:
 
     `index` is the last index that is known to match the leader's log if `success`, and the follower's last index
     otherwise: a hint that spares the leader from stepping back through a gap entry by entry (§3.5, last paragraphs).
-    The success carries the index because responses may arrive late, doubled and out of order.
+    The success carries the index because responses may arrive late, doubled and out of order. `round` is that of a
+    request of the response's own term, NO_ROUND of any other: the follower knew of no later term when it answered a
+    message that left in that round of that term (§6.4).
     """
 
     source: ServerId
@@ -58,6 +64,7 @@ class AppendEntriesResponse:
     term: Term
     success: bool
     index: Index
+    round: Round = NO_ROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,28 @@ class ClientResponse:
     serial: Serial
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A client asks the server that it takes for the leader for the value of a key, without an entry (§6.4)."""
+
+    source: ClientId
+    destination: ServerId
+    serial: Serial
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResponse:
+    """The value of the key, None if absent, at some moment between this read's request and its response."""
+
+    source: ServerId
+    destination: ClientId
+    serial: Serial
+    value: str | None
+
+
 PeerMessage = RequestVote | RequestVoteResponse | AppendEntries | AppendEntriesResponse
 """What carries a term."""
-ServerMessage = PeerMessage | ClientRequest
+ServerMessage = PeerMessage | ClientRequest | ReadRequest
 """What a server may receive."""
-Message = ServerMessage | ClientResponse
+Message = ServerMessage | ClientResponse | ReadResponse

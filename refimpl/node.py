@@ -6,8 +6,8 @@ The core says what must happen; this class keeps each effect in its queue, so th
     to apply               committed entries, in order: `apply_next`
     to answer              clients whose entries are applied, in order: `answer_next`
 
-Messages that need not wait are returned by the call that produced them. A server whose disk fails stops as if it had
-crashed and says nothing more.
+Messages that need not wait are returned by the call that produced them, answers to reads among them. A server whose
+disk fails stops as if it had crashed and says nothing more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from refimpl.entry import ClientId, Entry, Index, Serial
 from refimpl.errors import DiskError, ImpossibleRequest, WalPoisoned
 from refimpl.interface import Applied, Config, Flushed, Input, Leader, Output, Waiter
 from refimpl.kv import KeyValueStore
-from refimpl.messages import ClientResponse, Message
+from refimpl.messages import ClientResponse, Message, ReadResponse
 from refimpl.raft import Raft
 
 
@@ -163,10 +163,14 @@ class Node:
             memory.to_answer.clear()
         memory.to_apply.extend(output.apply)
         memory.to_answer.extend(output.answer)
+        sent = output.send + tuple(
+            ReadResponse(self.config.server, read.client, read.serial, memory.store.read(read.key))
+            for read in output.read
+        )
         if memory.log_file.unflushed_ends:
             memory.outbox.extend(output.send_after_sync)
-            return output.send
-        return output.send + output.send_after_sync
+            return sent
+        return sent + output.send_after_sync
 
     def _session_of(self, entry: Entry) -> tuple[ClientId, Serial] | None:
         if entry.command is None:

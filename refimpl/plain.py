@@ -1,7 +1,9 @@
 """Entries, messages and durable states in the plain form that traces carry: dicts, lists, strings, numbers.
 
 A trace knows a command only by its client and serial. Here it stands for one operation: the client's mark is appended
-to one key, so that a command that takes effect twice leaves two marks.
+to one key, so that a command that takes effect twice leaves two marks. A read is one of that key; its value is told as
+the [client, serial] of each mark. A field that has its default value is left out: a trace without reads knows of no
+rounds.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from refimpl.messages import (
     AppendEntriesResponse,
     ClientRequest,
     Message,
+    ReadRequest,
+    ReadResponse,
     RequestVote,
     RequestVoteResponse,
     ServerMessage,
@@ -32,13 +36,16 @@ _RECEIVABLE = {kind.__name__: kind for kind in (RequestVote, RequestVoteResponse
 
 
 def plain_message(message: Message) -> Plain:
-    """The message as a dict: its type, then its fields; the operation, which traces do not know, is left out."""
+    """The message as a dict: its type, then its fields; what traces do not know, operations and keys, is left out."""
     plain: Plain = {"type": type(message).__name__}
     for field in fields(message):
-        if field.name == "entries" and isinstance(message, AppendEntries):
+        value = getattr(message, field.name)
+        if isinstance(message, AppendEntries) and field.name == "entries":
             plain["entries"] = [plain_entry(entry) for entry in message.entries]
-        elif field.name != "operation":
-            plain[field.name] = getattr(message, field.name)
+        elif isinstance(message, ReadResponse) and field.name == "value":
+            plain["writes"] = _writes(message.value)
+        elif field.name not in ("operation", "key") and value != field.default:
+            plain[field.name] = value
     return plain
 
 
@@ -49,13 +56,15 @@ def message_from(plain: Mapping[str, Any]) -> ServerMessage:
         if plain["type"] == ClientRequest.__name__:
             client, serial = ClientId(values["source"]), Serial(values["serial"])
             return ClientRequest(**values, operation=_mark(client, serial))
+        if plain["type"] == ReadRequest.__name__:
+            return ReadRequest(**values, key=_WRITES)
         if plain["type"] == AppendEntries.__name__:
             values["entries"] = tuple(entry_from(entry) for entry in values["entries"])
         return _RECEIVABLE[plain["type"]](**values)
     except (KeyError, TypeError) as error:
         raise ImpossibleRequest(
             f"message {dict(plain)} ({type(error).__name__}: {error})",
-            f"the fields of {', '.join(_RECEIVABLE)} or {ClientRequest.__name__}",
+            f"the fields of {', '.join(_RECEIVABLE)}, {ClientRequest.__name__} or {ReadRequest.__name__}",
             "compare the message with refimpl/messages.py",
         ) from error
 
@@ -87,7 +96,11 @@ def plain_durable(state: Durable) -> Plain:
 
 def plain_store(store: KeyValueStore) -> list[list[Any]]:
     """The [client, serial] of every command that took effect, in that order, read back from the marks."""
-    marks = store.values.get(_WRITES, "").split(";")[:-1]
+    return _writes(store.read(_WRITES))
+
+
+def _writes(value: str | None) -> list[list[Any]]:
+    marks = (value or "").split(";")[:-1]
     pairs = [mark.rsplit(":", maxsplit=1) for mark in marks]
     return [[client, int(serial)] for client, serial in pairs]
 

@@ -20,6 +20,9 @@ an election. So that earlier entries need not wait for a client, a new leader st
 *Clients* (§6.3). A leader appends the command, remembers who waits, and answers after the entry is applied. A retry
 of an applied command is answered at once. Any other retry is a new entry, which the state machine recognises.
 
+*Reads* (§6.4). A read needs no entry. The leader notes how much of the log it has to see, waits until a quorum has
+answered a message that left after the read arrived, and until so much is applied (refimpl/reads.py).
+
 *Crashes* (§3.8). Term, vote and log are on disk before anyone hears of them. This file cannot write: `step` takes
 one input and returns what the shell must do about it, so that the order is data, and a crash can fall between any two
 effects. Its rule for messages:
@@ -27,7 +30,7 @@ effects. Its rule for messages:
     RequestVote, RequestVoteResponse, AppendEntriesResponse   send_after_sync: they say what a crash must not undo
     AppendEntries                                             send: the leader writes in parallel (§10.2.1) and
                                                               counts itself only up to what is flushed
-    ClientResponse                                            send: what it says is on a quorum of disks already
+    ClientResponse, ReadResponse                              send: what they say is on a quorum of disks already
 
 The core reads no clock, file, socket or random number: equal inputs give equal outputs. An input that no correct peer
 can send raises ProtocolViolation and changes nothing: to the core it is a message that was lost.
@@ -38,7 +41,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from refimpl.durable import Durable, Record
-from refimpl.entry import ClientId, Command, Entry, Index, Serial, ServerId, Term
+from refimpl.entry import NO_ROUND, ClientId, Command, Entry, Index, Serial, ServerId, Term
 from refimpl.faults import Fault
 from refimpl.interface import (
     Applied,
@@ -62,12 +65,20 @@ from refimpl.messages import (
     ClientRequest,
     ClientResponse,
     Message,
+    ReadRequest,
     RequestVote,
     RequestVoteResponse,
     ServerMessage,
 )
 from refimpl.quorum import is_quorum, quorum_index
-from refimpl.violations import acknowledgement_beyond_log, committed_conflict, falling_terms, second_leader
+from refimpl.reads import Read
+from refimpl.violations import (
+    acknowledgement_beyond_log,
+    committed_conflict,
+    confirmation_of_no_round,
+    falling_terms,
+    second_leader,
+)
 
 
 @dataclass(slots=True)
@@ -81,6 +92,7 @@ class _Effects:
     abandon: bool = False
     apply: list[Index] = field(default_factory=list)
     answer: list[Waiter] = field(default_factory=list)
+    read: list[Read] = field(default_factory=list)
 
 
 class Raft:
@@ -125,6 +137,7 @@ class Raft:
             abandon=effects.abandon,
             apply=tuple(effects.apply),
             answer=tuple(effects.answer),
+            read=tuple(effects.read),
         )
 
     @property
@@ -148,7 +161,7 @@ class Raft:
 
     def _receive(self, message: ServerMessage) -> None:
         self._refuse_violation(message)
-        if not isinstance(message, ClientRequest) and message.term > self.current_term:
+        if not isinstance(message, ClientRequest | ReadRequest) and message.term > self.current_term:
             self._adopt_term(message.term)
         match message:
             case RequestVote():
@@ -161,6 +174,8 @@ class Raft:
                 self._note_progress(message)
             case ClientRequest():
                 self._accept_command(message)
+            case ReadRequest():
+                self._accept_read(message)
 
     def _adopt_term(self, term: Term) -> None:
         self.current_term = term
@@ -211,6 +226,7 @@ class Raft:
         self.role = Leader(
             next_index={server: Index(self.log.last_index + 1) for server in servers},
             match_index={server: Index(0) for server in servers},
+            no_op_index=Index(self.log.last_index + 1),
         )
         if Fault.NEW_LEADER_AUTO_COMMITS in self.config.broken and self.log.last_index > self.commit_index:
             self._commit(self.log.last_index)
@@ -233,12 +249,14 @@ class Raft:
                 self.log.term_at(prev_log_index),
                 self.log.slice(next_index, Index(prev_log_index + self.config.max_entries)),
                 self.commit_index,
+                self.role.reads.round,
             )
         )
 
     def _accept_entries(self, request: AppendEntries) -> None:
         if request.term < self.current_term:
-            self._reply_to_append(request, success=False, index=self.log.last_index)
+            # Without its round, which a sender that leads this later term by now would take for one of this term.
+            self._reply_to_append(replace(request, round=NO_ROUND), success=False, index=self.log.last_index)
             return
         assert not isinstance(self.role, Leader), "a second leader's messages were refused"
         if isinstance(self.role, Candidate):
@@ -263,7 +281,9 @@ class Raft:
         self._append(entry)
 
     def _reply_to_append(self, request: AppendEntries, success: bool, index: Index) -> None:
-        response = AppendEntriesResponse(self.config.server, request.source, self.current_term, success, index)
+        response = AppendEntriesResponse(
+            self.config.server, request.source, self.current_term, success, index, request.round
+        )
         if Fault.FOLLOWER_ACKS_BEFORE_FSYNC in self.config.broken:
             self._effects.send.append(response)
         else:
@@ -281,9 +301,13 @@ class Raft:
             matched = match_index[peer]
             stepped = max(Index(matched + 1), min(Index(next_index[peer] - 1), Index(response.index + 1)))
         self.role = replace(
-            self.role, next_index={**next_index, peer: stepped}, match_index={**match_index, peer: matched}
+            self.role,
+            next_index={**next_index, peer: stepped},
+            match_index={**match_index, peer: matched},
+            reads=self.role.reads.confirm(peer, response.round),  # a refusal confirms, too: the term is the same
         )
         self._advance_commit(self.role)
+        self._answer_reads(self.role)
 
     # What no server that follows the rules can send ------------------------------------------------------------------
 
@@ -291,10 +315,14 @@ class Raft:
         match message:
             case AppendEntries() if message.term >= self.current_term:
                 self._refuse_entries(message)
-            case AppendEntriesResponse(success=True) if message.term == self.current_term:
-                if isinstance(self.role, Leader) and message.index > self.log.last_index:
+            case AppendEntriesResponse() if message.term == self.current_term and isinstance(self.role, Leader):
+                if message.success and message.index > self.log.last_index:
                     raise acknowledgement_beyond_log(message, self.log.last_index)
-            case AppendEntries() | AppendEntriesResponse() | RequestVote() | RequestVoteResponse() | ClientRequest():
+                if message.round > self.role.reads.round:
+                    raise confirmation_of_no_round(message, self.role.reads.round)
+            case AppendEntries() | AppendEntriesResponse() | RequestVote() | RequestVoteResponse():
+                pass
+            case ClientRequest() | ReadRequest():
                 pass
 
     def _refuse_entries(self, request: AppendEntries) -> None:
@@ -316,7 +344,7 @@ class Raft:
 
     def _flushed(self) -> None:
         match self.role:
-            case Leader(_, match_index):
+            case Leader(match_index=match_index):
                 self.role = replace(self.role, match_index={**match_index, self.config.server: self.log.last_index})
                 self._advance_commit(self.role)  # this disk may be the one that completes the quorum (§10.2.1)
             case Candidate(votes_granted):
@@ -379,3 +407,28 @@ class Raft:
             assert self.log.term_at(waiter.index) == waiter.term, "a waiter's entry is the one that was appended for it"
         self.role = replace(self.role, waiters=self.role.waiters[len(ready) :])
         self._effects.answer.extend(ready)
+        self._answer_reads(self.role)
+
+    # Reads (§6.4) -------------------------------------------------------------------------------------------------
+
+    def _accept_read(self, request: ReadRequest) -> None:
+        if not isinstance(self.role, Leader):
+            return  # the client will try another server (§6.2)
+        reads = self.role.reads.begin(request.source, request.serial, request.key, self._read_index(self.role))
+        if Fault.STALE_READS in self.config.broken:
+            self._effects.read.append(reads.waiting[-1])
+            return
+        self.role = replace(self.role, reads=reads)
+        self._answer_reads(self.role)  # a cluster of one
+
+    def _read_index(self, leader: Leader) -> Index:
+        if Fault.READ_BEFORE_OWN_COMMIT in self.config.broken:
+            return self.commit_index
+        return max(self.commit_index, leader.no_op_index)
+
+    def _answer_reads(self, leader: Leader) -> None:
+        applied = self.commit_index if Fault.READ_BEFORE_APPLY in self.config.broken else self.last_applied
+        ready = leader.reads.ready(self.config.server, self.config.servers, applied)
+        if ready:
+            self.role = replace(leader, reads=leader.reads.answered(len(ready)))
+            self._effects.read.extend(ready)

@@ -136,9 +136,15 @@ def _memory(node: Node) -> Plain:
     match raft.role:
         case Candidate(votes_granted):
             memory["votes_granted"] = sorted(votes_granted)
-        case Leader(next_index, match_index):
+        case Leader(next_index=next_index, match_index=match_index, reads=reads):
             memory["next_index"] = dict(next_index)
             memory["match_index"] = dict(match_index)
+            memory["round"] = reads.round
+            memory["confirmed"] = {peer: reads.confirmed_by(peer) for peer in node.config.peers}
+            memory["reads"] = [
+                {"client": read.client, "serial": read.serial, "index": read.index, "round": read.round}
+                for read in reads.waiting
+            ]
         case Follower():
             pass
     return memory

@@ -5,7 +5,7 @@ Each of these breaks a property of Figure 3.2 (Ongaro 2014). To accept it would 
 
 from __future__ import annotations
 
-from refimpl.entry import Index, ServerId
+from refimpl.entry import Index, Round, ServerId
 from refimpl.errors import ProtocolViolation
 from refimpl.messages import AppendEntries, AppendEntriesResponse
 
@@ -30,6 +30,14 @@ def acknowledgement_beyond_log(response: AppendEntriesResponse, last_index: Inde
     return ProtocolViolation(
         f"{response.source} acknowledged index {response.index} of a log that ends at {last_index}",
         "acknowledgements of entries that the leader of the term has sent",
+        "find out which server led this term twice",
+    )
+
+
+def confirmation_of_no_round(response: AppendEntriesResponse, latest: Round) -> ProtocolViolation:
+    return ProtocolViolation(
+        f"{response.source} confirmed the round of reads {response.round}; the latest is {latest}",
+        "confirmations of rounds that the leader of the term has begun",
         "find out which server led this term twice",
     )
 

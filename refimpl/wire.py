@@ -279,9 +279,10 @@ def _numbers(message: PeerMessage | ClientRequest) -> Iterator[int]:
             yield message.term
         case AppendEntries():
             yield from (message.term, message.prev_log_index, message.prev_log_term, message.leader_commit)
+            yield message.round
             yield from (entry.term for entry in message.entries)
         case AppendEntriesResponse():
-            yield from (message.term, message.index)
+            yield from (message.term, message.index, message.round)
         case ClientRequest():
             yield message.serial
 

@@ -15,6 +15,8 @@ from refimpl.messages import (
     ClientRequest,
     ClientResponse,
     Message,
+    ReadRequest,
+    ReadResponse,
     RequestVote,
     RequestVoteResponse,
     ServerMessage,
@@ -33,6 +35,7 @@ class Cluster:
         }
         self.network: list[ServerMessage] = []
         self.answers: list[ClientResponse] = []
+        self.reads: list[ReadResponse] = []
 
     # One label each --------------------------------------------------------------------------------------------------
 
@@ -45,6 +48,11 @@ class Cluster:
     def request(self, client: str, serial: int, server: str) -> None:
         operation = Append("writes", f"{client}:{serial};")
         request = ClientRequest(ClientId(client), ServerId(server), Serial(serial), operation)
+        self._sent(self.nodes[server].handle(Receive(request)))
+
+    def ask(self, server: str, serial: int = 1) -> None:
+        """A client asks for the marks of the writes; what comes back is in `reads`."""
+        request = ReadRequest(ClientId("c2"), ServerId(server), Serial(serial), "writes")
         self._sent(self.nodes[server].handle(Receive(request)))
 
     def deliver(self, kind: type[Message], source: str, destination: str) -> None:
@@ -135,6 +143,11 @@ class Cluster:
     def current_term(self, server: str) -> Term:
         return self.nodes[server].raft.current_term
 
+    @property
+    def values_read(self) -> list[str | None]:
+        """The answers to reads, in their order."""
+        return [response.value for response in self.reads]
+
     def writes(self, server: str) -> str:
         """The marks of the writes that took effect, such as "c1:1;c1:2;"."""
         return self.nodes[server].store.values.get("writes", "")
@@ -154,5 +167,7 @@ class Cluster:
         for message in messages:
             if isinstance(message, ClientResponse):
                 self.answers.append(message)
+            elif isinstance(message, ReadResponse):
+                self.reads.append(message)
             else:
                 self.network.append(message)

@@ -1,12 +1,13 @@
 """Random runs of three servers from a seed, with the properties of Figure 3.2 checked after every step.
 
-Beside them: what leaves in a vote is on disk, an answered write is committed, and each command takes effect once. The
-history that the properties need (who led, what was committed) is kept here, out of the servers' reach.
+Beside them: what leaves in a vote is on disk, an answered write is committed, each command takes effect once, and a
+read sees every write that was answered, or seen by another read, before it began. The history that the properties need
+(who led, what was committed) is kept here, out of the servers' reach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from refimpl.entry import Entry, Index
@@ -20,16 +21,25 @@ STEPS = {
     "deliver": 60, "flush": 30, "replicate": 20, "apply": 20, "answer": 10, "request": 6, "restart": 5, "campaign": 3,
     "crash": 2, "duplicate": 2, "lose": 1,
 }  # fmt: skip
+WITH_READS = STEPS | {
+    "replicate": 30, "apply": 10, "answer": 20, "request": 3, "ask": 10, "restart": 10, "campaign": 2, "crash": 1,
+}  # fmt: skip
+WITH_READS = STEPS | {
+    "replicate": 30, "apply": 10, "answer": 20, "request": 3, "ask": 10, "restart": 10, "campaign": 2, "crash": 1,
+}  # fmt: skip
 MAX_IN_FLIGHT = 10
 
 
 class RandomRun:
-    """Equal seeds and faults give equal runs."""
+    """Equal seeds, faults and weights of the steps give equal runs."""
 
-    def __init__(self, seed: int, broken: Iterable[Fault] = ()) -> None:
+    def __init__(self, seed: int, broken: Iterable[Fault] = (), weights: Mapping[str, int] = STEPS) -> None:
         self.random = Random(seed)
+        self.weights = weights
         self.cluster = Cluster(len(SERVERS), broken)
         self.serial = 0
+        self.asked: list[set[str]] = []
+        self.checked_reads = 0
         self.seen: set[str] = set()
         self.votes: dict[tuple[str, int], str] = {}
         self.leaders: dict[int, str] = {}
@@ -40,7 +50,7 @@ class RandomRun:
     def run(self, steps: int) -> None:
         """Raises AssertionError where a property fails, ProtocolViolation where a server notices first."""
         for _ in range(steps):
-            self.step(self.random.choices(list(STEPS), list(STEPS.values()))[0])
+            self.step(self.random.choices(list(self.weights), list(self.weights.values()))[0])
             self.check()
 
     def step(self, label: str) -> None:
@@ -62,6 +72,9 @@ class RandomRun:
             case "request":
                 self.serial += self.serial == 0 or self.random.random() < 0.5
                 cluster.request("c1", self.serial, server)
+            case "ask":
+                self.asked.append(self.known_writes())
+                cluster.ask(server, len(self.asked))
             case "crash":
                 self.note("crash of a leader", isinstance(node.raft.role, Leader))
                 cluster.crash(server, self.random.randint(0, len(node.pending)))
@@ -85,7 +98,7 @@ class RandomRun:
                 return node.is_up and any(message.destination == server for message in cluster.network)
             case "replicate":
                 return cluster.is_leader(server) and len(cluster.network) < MAX_IN_FLIGHT
-            case "request":
+            case "request" | "ask":
                 return cluster.is_leader(server)
             case "flush":
                 return bool(node.pending)
@@ -107,6 +120,7 @@ class RandomRun:
         self.cluster.check_agreement()
         serials = {entry.command.serial for entry in self.committed.values() if entry.command is not None}
         assert all(answer.serial in serials for answer in self.cluster.answers), "answered writes are committed"
+        self.check_reads()
         for message in self.cluster.network:
             disk = self.cluster.nodes[message.destination].disk
             if isinstance(message, RequestVote):
@@ -116,6 +130,18 @@ class RandomRun:
                 assert self.votes.setdefault(vote, message.destination) == message.destination, "one vote in a term"
             elif isinstance(message, AppendEntries) and message.leader_commit > disk.commit_index:
                 self.note("a commit index on its way", True)
+
+    def known_writes(self) -> set[str]:
+        """The marks of what a client has been told of so far: in an answer to its write, or in the value of a read."""
+        read = (mark for value in self.cluster.values_read for mark in (value or "").split(";")[:-1])
+        return {f"c1:{answer.serial}" for answer in self.cluster.answers} | set(read)
+
+    def check_reads(self) -> None:
+        for response in self.cluster.reads[self.checked_reads :]:
+            seen = set((response.value or "").split(";"))
+            assert self.asked[response.serial - 1] <= seen, "a read sees what was answered before it began"
+            self.note("a read of an answered write", bool(self.asked[response.serial - 1]))
+        self.checked_reads = len(self.cluster.reads)
 
     def check_leader(self, server: str) -> None:
         raft = self.cluster.nodes[server].raft

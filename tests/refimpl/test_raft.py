@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from refimpl.durable import INITIAL, Durable, Record
-from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, ServerId, Term
+from refimpl.entry import Append, ClientId, Command, Entry, Index, Round, Serial, ServerId, Term
 from refimpl.errors import ProtocolViolation
 from refimpl.interface import (
     Applied,
@@ -29,10 +29,12 @@ from refimpl.messages import (
     ClientRequest,
     ClientResponse,
     PeerMessage,
+    ReadRequest,
     RequestVote,
     RequestVoteResponse,
 )
 from refimpl.raft import Raft
+from refimpl.reads import Read
 
 S1, S2, S3 = ServerId("s1"), ServerId("s2"), ServerId("s3")
 CLIENT = ClientId("c1")
@@ -97,7 +99,8 @@ def test_the_winning_vote_appends_a_no_op_in_the_same_record() -> None:
     raft.step(ElectionTimeout())
     output = raft.step(Receive(RequestVoteResponse(S3, S1, Term(4), True)))
     assert output == Output(persist=Record(append=(no_op(4),)))
-    assert raft.role == Leader({S1: Index(3), S2: Index(3), S3: Index(3)}, {S1: Index(0), S2: Index(0), S3: Index(0)})
+    next_index, match_index = dict.fromkeys((S1, S2, S3), Index(3)), dict.fromkeys((S1, S2, S3), Index(0))
+    assert raft.role == Leader(next_index, match_index, no_op_index=Index(3))
 
 
 @pytest.mark.parametrize(
@@ -270,6 +273,34 @@ def test_a_response_of_an_earlier_term_changes_nothing() -> None:
     before = raft.role
     assert raft.step(Receive(AppendEntriesResponse(S2, S1, Term(3), True, Index(2)))) == Output()
     assert raft.role == before
+
+
+def test_a_confirmation_of_a_round_that_never_began_is_a_violation() -> None:
+    raft = leader()
+    response = AppendEntriesResponse(S2, S1, Term(1), True, Index(0), Round(1))
+    with pytest.raises(ProtocolViolation, match="rounds that the leader of the term has begun"):
+        raft.step(Receive(response))
+
+
+def test_a_read_is_answered_by_the_step_that_confirms_the_leader() -> None:
+    raft = leader()
+    progress(raft, True, 1)
+    raft.step(Applied(Index(1), None))
+    assert raft.step(Receive(ReadRequest(CLIENT, S1, Serial(1), "k"))) == Output()
+    (request,) = raft.step(Replicate(S3)).send
+    assert isinstance(request, AppendEntries)
+    echo = AppendEntriesResponse(S3, S1, Term(1), False, Index(0), request.round)
+    assert raft.step(Receive(echo)) == Output(read=(Read(CLIENT, Serial(1), "k", Index(1), Round(1)),))
+    assert raft.step(Receive(echo)) == Output()
+
+
+@pytest.mark.parametrize(("term", "prev", "echo"), [(2, 0, 7), (2, 5, 7), (1, 0, 0)])
+def test_a_follower_echoes_the_round_of_its_own_term_whether_it_accepts_or_not(term: int, prev: int, echo: int) -> None:
+    raft = server(durable(2))
+    request = AppendEntries(S2, S1, Term(term), Index(prev), Term(min(prev, 1)), (), Index(0), Round(7))
+    (response,) = raft.step(Receive(request)).send_after_sync
+    assert isinstance(response, AppendEntriesResponse)
+    assert response.round == echo
 
 
 def test_a_request_makes_an_entry_and_a_waiter() -> None:

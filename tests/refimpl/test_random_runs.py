@@ -8,7 +8,7 @@ import pytest
 
 from refimpl.errors import ProtocolViolation
 from refimpl.faults import Fault
-from tests.refimpl.random_run import RandomRun
+from tests.refimpl.random_run import WITH_READS, RandomRun
 
 STEPS = 600
 SEEDS = range(20)
@@ -61,5 +61,23 @@ def test_a_broken_rule_breaks_a_property_in_some_random_run(fault: Fault, first_
         try:
             RandomRun(seed, [fault]).run(STEPS)
         except (AssertionError, ProtocolViolation):
+            return
+    pytest.fail(f"{fault.value} was not noticed")
+
+
+def test_random_runs_with_reads_break_no_property_either() -> None:
+    runs = [RandomRun(seed, weights=WITH_READS) for seed in range(10)]
+    for run in runs:
+        run.run(STEPS)
+    assert "a read of an answered write" in {event for run in runs for event in run.seen}
+    assert sum(len(run.cluster.reads) for run in runs) > 50
+
+
+@pytest.mark.parametrize("fault", [Fault.STALE_READS, Fault.READ_BEFORE_OWN_COMMIT, Fault.READ_BEFORE_APPLY])
+def test_a_broken_rule_of_reads_shows_in_some_random_run(fault: Fault) -> None:
+    for seed in range(3, 23):  # see above: the first that notices is 3 or 4
+        try:
+            RandomRun(seed, [fault], WITH_READS).run(STEPS)
+        except AssertionError:
             return
     pytest.fail(f"{fault.value} was not noticed")

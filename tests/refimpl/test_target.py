@@ -13,6 +13,7 @@ from refimpl.target import RefimplTarget, create
 
 SERVERS = ("s1", "s2", "s3")
 REQUEST = {"type": "ClientRequest", "source": "c1", "destination": "s1", "serial": 1}
+READ = {"type": "ReadRequest", "source": "c2", "destination": "s1", "serial": 1}
 
 
 def target() -> RefimplTarget:
@@ -105,6 +106,29 @@ def test_a_write_is_seen_at_every_step() -> None:
     assert cluster.deliver("s1", REQUEST) == [answer]
     assert cluster.observe("s1")["waiters"] == []
     assert cluster.observe("s2")["log"][1] == {"term": 1, "client": "c1", "serial": 1}
+
+
+def test_a_read_is_seen_until_it_is_answered_with_the_writes_that_took_effect() -> None:
+    cluster = elected()
+    cluster.deliver("s1", REQUEST)
+    cluster.flush("s1")
+    copy(cluster)
+    copy(cluster)
+    cluster.apply("s1")
+    cluster.apply("s1")
+    assert cluster.deliver("s1", READ) == []
+    seen = cluster.observe("s1")
+    assert seen["reads"] == [{"client": "c2", "serial": 1, "index": 2, "round": 1}]
+    assert (seen["round"], seen["confirmed"]) == (1, {"s2": 0, "s3": 0})
+    (request,) = cluster.replicate("s1", "s2")
+    assert request["round"] == 1
+    cluster.deliver("s2", request)
+    (response,) = cluster.flush("s2")
+    assert response["round"] == 1
+    answer = {"type": "ReadResponse", "source": "s1", "destination": "c2", "serial": 1, "writes": [["c1", 1]]}
+    assert cluster.deliver("s1", response) == [answer]
+    seen = cluster.observe("s1")
+    assert (seen["reads"], seen["round"], seen["confirmed"]) == ([], 1, {"s2": 1, "s3": 0})
 
 
 def test_a_server_that_is_down_shows_only_its_disk() -> None:

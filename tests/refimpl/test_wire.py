@@ -9,7 +9,21 @@ import msgspec
 import pytest
 
 from refimpl import wire
-from refimpl.entry import Append, ClientId, Command, Delete, Entry, Get, Index, Operation, Put, Serial, ServerId, Term
+from refimpl.entry import (
+    Append,
+    ClientId,
+    Command,
+    Delete,
+    Entry,
+    Get,
+    Index,
+    Operation,
+    Put,
+    Round,
+    Serial,
+    ServerId,
+    Term,
+)
 from refimpl.errors import ImpossibleRequest, MalformedMessage
 from refimpl.messages import (
     AppendEntries,
@@ -86,7 +100,7 @@ def envelope(name: str, body: object) -> bytes:
     return msgspec.msgpack.encode((name, body))
 
 
-RESPONSE = {"source": "s2", "destination": "s1", "term": 3, "success": False, "index": 9}
+RESPONSE = {"source": "s2", "destination": "s1", "term": 3, "success": False, "index": 9, "round": 4}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +136,7 @@ def test_what_is_no_message_of_this_direction_is_refused(payload: bytes) -> None
         (RequestVote(S1, S2, Term(wire.MAX_NUMBER + 1), Index(2), Term(1)), "with the number"),
         (AppendEntries(S1, S2, Term(3), Index(0), Term(0), ENTRIES[:1] * 65, Index(0)), "65 entries at once"),
         (AppendEntries(S1, S2, Term(3), Index(0), Term(0), (entry(None, 1 << 60),), Index(0)), "with the number"),
+        (AppendEntriesResponse(S1, S2, Term(3), True, Index(0), Round(wire.MAX_NUMBER + 1)), "with the number"),
         (ClientRequest(ClientId("other/1"), S2, Serial(1), Get("k")), "from other/1"),
     ],
 )
