@@ -42,6 +42,17 @@ class DiskFull(DiskError):
     """No space is left; a part of the write may be in the file."""
 
 
+class DirectoryInUse(DiskError):
+    """Another process works in the directory."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(
+            f"{directory}: another process holds its lock",
+            "one server in a directory",
+            "stop the other server, or give this one a directory of its own",
+        )
+
+
 class WalDamaged(RefimplError):
     """Bytes that were flushed, and perhaps promised to others, no longer read back.
 

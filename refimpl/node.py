@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from refimpl import wal
-from refimpl.disk import SimulatedDisk
 from refimpl.durable import Durable
 from refimpl.entry import ClientId, Entry, Index, Serial
 from refimpl.errors import DiskError, ImpossibleRequest, WalPoisoned
@@ -27,6 +26,8 @@ from refimpl.interface import Applied, Config, Flushed, Input, Leader, Output, W
 from refimpl.kv import KeyValueStore
 from refimpl.messages import ClientResponse, Message, ReadResponse
 from refimpl.raft import Raft
+from refimpl.segments import LogReader
+from refimpl.simulated_directory import Contents, SimulatedDirectory
 
 
 @dataclass(slots=True)
@@ -44,10 +45,11 @@ class _Memory:
 class Node:
     """One server on one simulated disk. It is up after construction and after `restart`."""
 
-    def __init__(self, config: Config, disk: SimulatedDisk) -> None:
-        """Recover from the disk and start. Raises WalDamaged or DiskError."""
+    def __init__(self, config: Config, directory: SimulatedDirectory, segment_size: int = wal.SEGMENT_SIZE) -> None:
+        """Recover from the directory and start. Raises WalDamaged or DiskError."""
         self.config = config
-        self._disk = disk
+        self._directory = directory
+        self._segment_size = segment_size
         self._memory: _Memory | None = None
         self.restart()
 
@@ -93,14 +95,14 @@ class Node:
         ends = (0, *memory.log_file.unflushed_ends)
         if not 0 <= keep < len(ends):
             raise self._impossible(f"crash that keeps {keep} frames", f"0 to {len(ends) - 1} kept frames")
-        self._disk.crash(ends[keep] + torn_bytes)
+        self._directory.crash(self._directory.prefix(ends[keep] + torn_bytes))
         self._memory = None
 
     def restart(self) -> None:
         """Recover from the disk. What is committed is queued to be applied again, to an empty state machine (§3.8)."""
         if self._memory is not None:
             raise self._impossible("restart of a server that is up", "restart after a crash")
-        log_file, recovered = wal.recover(self._disk)
+        log_file, recovered = wal.recover(self._directory, self._segment_size)
         self._memory = _Memory(
             Raft(self.config, recovered),
             log_file,
@@ -136,18 +138,22 @@ class Node:
         return (*self._memory.to_answer, *(role.waiters if isinstance(role, Leader) else ()))
 
     @property
+    def recoverable(self) -> tuple[Durable, ...]:
+        """What a restart would read after a crash that keeps nothing unflushed, and what it would read if the first,
+        the first two, … unflushed frames survived. Raises WalDamaged as a restart does."""
+        seen = self._directory.contents
+        # A server that is down has had its crash: what is in the files now is what its restart reads.
+        return _recoverable(self._directory.name, self._directory.durable if self.is_up else seen, seen)
+
+    @property
     def disk(self) -> Durable:
-        """What a restart would read after a crash that keeps nothing unflushed; raises WalDamaged like a restart."""
-        return _recoverable(self._disk.read(), self._surviving_bytes(), self._disk.name)[0]
+        """The first of `recoverable`."""
+        return self.recoverable[0]
 
     @property
     def pending(self) -> tuple[Durable, ...]:
-        """What a restart would read if the first, the first two, … unflushed frames survived."""
-        return _recoverable(self._disk.read(), self._surviving_bytes(), self._disk.name)[1:]
-
-    def _surviving_bytes(self) -> int:
-        # A server that is down has had its crash: what is in the file now is what its restart reads.
-        return len(self._disk.durable if self.is_up else self._disk.read())
+        """The others of `recoverable`."""
+        return self.recoverable[1:]
 
     # How effects are queued ------------------------------------------------------------------------------------------
 
@@ -198,12 +204,12 @@ class Node:
 
 
 @lru_cache(maxsize=4096)
-def _recoverable(contents: bytes, surviving: int, name: str) -> tuple[Durable, ...]:
-    """The durable state after the frames in the first `surviving` bytes, and after each further frame. Remembered: a
-    replay looks at every disk after every step, and most steps leave most disks alone."""
-    frames = wal.read_frames(contents, name)
-    states = [wal.replay(tuple(frame for frame in frames if frame.end <= surviving))]
-    for frame in frames:
-        if frame.end > surviving:
+def _recoverable(name: str, durable: Contents, seen: Contents) -> tuple[Durable, ...]:
+    """The durable state of what a crash cannot take, and after each further frame that is seen. Remembered: a replay
+    looks at every disk after every step, and most steps leave most disks alone."""
+    surviving = LogReader(SimulatedDirectory(name, durable))
+    states = [wal.replay(surviving)]
+    for frame in LogReader(SimulatedDirectory(name, seen)):
+        if frame.position >= surviving.end:
             states.append(states[-1].after(frame.record))
     return tuple(states)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 
-from refimpl.disk import SimulatedDisk
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest
 from refimpl.faults import Fault, faults_named
@@ -16,6 +15,7 @@ from refimpl.interface import Candidate, Config, ElectionTimeout, Follower, Lead
 from refimpl.messages import Message
 from refimpl.node import Node
 from refimpl.plain import Plain, message_from, plain_durable, plain_entry, plain_message, plain_store
+from refimpl.simulated_directory import SimulatedDirectory
 
 
 def create(broken: frozenset[str] = frozenset()) -> RefimplTarget:
@@ -40,7 +40,7 @@ class RefimplTarget:
             raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
         members = tuple(ServerId(server) for server in servers)
         self._nodes = {
-            member: Node(Config(member, members, self._broken), SimulatedDisk(f"disk of {member}"))
+            member: Node(Config(member, members, self._broken), SimulatedDirectory(f"disk of {member}"))
             for member in members
         }
 
@@ -96,10 +96,11 @@ class RefimplTarget:
     def observe(self, server: str) -> Plain:
         """Everything that replay compares, as plain values; of a server that is down, only what its disk holds."""
         node = self._node(server)
+        disk, *pending = node.recoverable
         stored: Plain = {
             "up": node.is_up,
-            "disk": plain_durable(node.disk),
-            "pending": [plain_durable(state) for state in node.pending],
+            "disk": plain_durable(disk),
+            "pending": [plain_durable(state) for state in pending],
             "outbox": _plain(node.outbox),
         }
         return stored | _memory(node) if node.is_up else stored

@@ -22,7 +22,8 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "lark": ("spec/parse",),
     "z3": ("checker/symbolic/",),
     "llvmlite": ("checker/explicit/",),
-    "os": ("refimpl/disk.py", "checker/", "spec/", "traces/"),
+    "os": ("refimpl/real_directory.py", "checker/", "spec/", "traces/"),
+    "fcntl": ("refimpl/real_directory.py", "checker/"),
     "asyncio": (),
     "random": ("checker/explicit/simulation.py",),  # seeded
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations
 
-from refimpl.disk import SimulatedDisk
 from refimpl.entry import Append, ClientId, Index, Serial, ServerId, Term
 from refimpl.faults import Fault
 from refimpl.interface import Config, ElectionTimeout, Leader, Receive, Replicate
@@ -22,6 +21,7 @@ from refimpl.messages import (
     ServerMessage,
 )
 from refimpl.node import Node
+from refimpl.simulated_directory import SimulatedDirectory
 
 
 class Cluster:
@@ -29,7 +29,7 @@ class Cluster:
 
     def __init__(self, size: int, broken: Iterable[Fault] = ()) -> None:
         servers = tuple(ServerId(f"s{number}") for number in range(1, size + 1))
-        self.disks = {server: SimulatedDisk(f"disk of {server}") for server in servers}
+        self.disks = {server: SimulatedDirectory(f"disk of {server}") for server in servers}
         self.nodes = {
             str(server): Node(Config(server, servers, frozenset(broken)), self.disks[server]) for server in servers
         }

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from refimpl.disk import SimulatedDisk
 from refimpl.durable import INITIAL
 from refimpl.entry import Entry, Index, ServerId, Term
 from refimpl.errors import DiskError, DiskFull, ImpossibleRequest, ProtocolViolation, WalDamaged
 from refimpl.interface import Config, ElectionTimeout, Follower, Receive
 from refimpl.messages import AppendEntries, AppendEntriesResponse, RequestVote, RequestVoteResponse
 from refimpl.node import Node
+from refimpl.segments import segment_name
+from refimpl.simulated_directory import SimulatedDirectory
 from tests.refimpl.cluster import Cluster
 
 S1, S2, S3 = ServerId("s1"), ServerId("s2"), ServerId("s3")
 NO_OP = Entry(Term(1), None)
 
 
-def node(disk: SimulatedDisk | None = None) -> Node:
-    return Node(Config(S1, (S1, S2, S3)), disk or SimulatedDisk("raft.wal"))
+def node(disk: SimulatedDirectory | None = None) -> Node:
+    return Node(Config(S1, (S1, S2, S3)), disk or SimulatedDirectory())
 
 
 def append(prev: int, prev_term: int, *entries: Entry, commit: int = 0) -> Receive:
@@ -162,7 +163,7 @@ def test_what_cannot_be_done_is_an_error_in_three_parts() -> None:
 
 
 def test_a_server_whose_disk_is_full_stops_and_sends_nothing() -> None:
-    disk = SimulatedDisk("raft.wal", capacity=30)
+    disk = SimulatedDirectory(capacity=30)
     one = node(disk)
     with pytest.raises(DiskFull):
         one.handle(ElectionTimeout())
@@ -173,10 +174,10 @@ def test_a_server_whose_disk_is_full_stops_and_sends_nothing() -> None:
 
 
 def test_a_server_whose_fsync_fails_stops_and_acknowledges_nothing() -> None:
-    disk = SimulatedDisk("raft.wal")
+    disk = SimulatedDirectory()
     one = node(disk)
     one.handle(append(0, 0, NO_OP))
-    disk.fail_next_sync = True
+    disk.failing_sync = 1
     with pytest.raises(DiskError):
         one.flush()
     assert (one.is_up, one.outbox) == (False, ())
@@ -192,12 +193,13 @@ def test_a_message_that_breaks_the_protocol_changes_nothing() -> None:
 
 
 def test_a_server_does_not_start_from_a_damaged_disk() -> None:
-    disk = SimulatedDisk("raft.wal")
+    disk = SimulatedDirectory()
     one = node(disk)
     for prev in range(2):
         one.handle(append(prev, prev, NO_OP))
         one.flush()
-    damaged = bytearray(disk.read())
+    ((name, contents),) = disk.contents
+    damaged = bytearray(contents)
     damaged[20] ^= 1
-    with pytest.raises(WalDamaged, match=r"raft\.wal: damage at byte 0"):
-        node(SimulatedDisk("raft.wal", bytes(damaged)))
+    with pytest.raises(WalDamaged, match=rf"disk/{segment_name(0)}: damage at byte 0"):
+        node(SimulatedDirectory(files={name: bytes(damaged)}))

@@ -230,4 +230,4 @@ def test_this_package_imports_neither_the_spec_nor_the_checker_and_only_the_disk
                 names.add(statement.module.split(".")[0])
         forbidden = {"spec", "checker", "random", "time", "socket", "threading", "asyncio"}
         assert not names & forbidden, path.name
-        assert "os" not in names or path.name == "disk.py", path.name
+        assert "os" not in names or path.name == "real_directory.py", path.name

@@ -1,35 +1,41 @@
 """The write-ahead log against a list of states, over random writes, flushes, crashes, failed fsyncs and recoveries.
 
-Two things are asked of a recovery: what it finds is the state after some of the records written, in order; and these
-include every record that a flush has covered.
+A crash keeps any part of anything that was not flushed: bytes of a frame, a later frame without an earlier one, a new
+segment's name or not, a half of what a recovery did. Two things are asked of a recovery: what it finds is the state
+after some of the records written, in order; and these include every record that a flush has covered.
 """
 
 from __future__ import annotations
+
+import contextlib
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from refimpl.disk import SimulatedDisk
 from refimpl.durable import INITIAL, Durable, Record
 from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, ServerId, Term
 from refimpl.errors import DiskError, WalDamaged, WalPoisoned
-from refimpl.wal import Wal, read_frames, recover
+from refimpl.segments import LogReader, segment_bases, segment_name
+from refimpl.simulated_directory import Appended, Operation, SimulatedDirectory
+from refimpl.wal import SEGMENT_SIZE, Wal, recover
 
 
 class WalMachine(RuleBasedStateMachine):
     """`states[k]` is the state after k records; the first `flushed` of them are promised."""
 
-    disk: SimulatedDisk
+    disk: SimulatedDirectory
     log_file: Wal
     states: list[Durable]
     flushed: int
     poisoned: bool
+    segment_size: int
 
-    @initialize()
-    def start(self) -> None:
-        self.disk = SimulatedDisk("raft.wal")
-        self.log_file, recovered = recover(self.disk)
+    @initialize(segment_size=st.sampled_from([1, 150, 400, SEGMENT_SIZE]))
+    def start(self, segment_size: int) -> None:
+        self.segment_size = segment_size
+        self.disk = SimulatedDirectory()
+        self.log_file, recovered = self.recover()
         self.states = [recovered]
         self.flushed = 0
         self.poisoned = False
@@ -49,17 +55,20 @@ class WalMachine(RuleBasedStateMachine):
         self.flushed = len(self.states) - 1
 
     @precondition(lambda self: not self.poisoned)
-    @rule()
-    def flush_fails(self) -> None:
-        self.disk.fail_next_sync = True
-        with pytest.raises(DiskError):
+    @rule(failing=st.integers(1, 3))
+    def flush_fails(self, failing: int) -> None:
+        self.disk.failing_sync = failing
+        try:
             self.log_file.flush()
-        self.poisoned = True
+            self.flushed = len(self.states) - 1  # it needed fewer syncs
+        except DiskError:
+            self.poisoned = True
+        self.disk.failing_sync = 0
 
     @precondition(lambda self: not self.poisoned)
     @rule(data=st.data())
     def disk_fills_up_in_a_write(self, data: st.DataObject) -> None:
-        self.disk.capacity = len(self.disk.read()) + data.draw(st.integers(0, 16))
+        self.disk.capacity = self.disk.used + data.draw(st.integers(0, 16))
         with pytest.raises(DiskError):
             self.log_file.write(Record(term_and_vote=(Term(99), None)))
         self.disk.capacity = None
@@ -75,33 +84,47 @@ class WalMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def power_fails(self, data: st.DataObject) -> None:
-        self.disk.crash(keep_bytes=data.draw(st.integers(0, self.disk.unflushed)))
-        self.recovered(*recover(self.disk))
+        self.disk.crash(data.draw(survivors(self.disk)))
+        self.recovered(*self.recover())
 
     @rule()
     def process_restarts(self) -> None:
-        self.recovered(*recover(self.disk))
+        self.recovered(*self.recover())
 
-    @rule(data=st.data())
-    def power_fails_and_again_during_recovery(self, data: st.DataObject) -> None:
-        self.disk.crash(keep_bytes=data.draw(st.integers(0, self.disk.unflushed)))
-        self.disk.fail_next_sync = True
-        with pytest.raises(DiskError):
-            recover(self.disk)
+    @rule(data=st.data(), failing=st.integers(1, 4))
+    def power_fails_and_again_during_recovery(self, data: st.DataObject, failing: int) -> None:
+        self.disk.crash(data.draw(survivors(self.disk)))
+        self.disk.failing_sync = failing
+        with contextlib.suppress(DiskError):  # it may need fewer syncs
+            self.recover()
+        self.disk.failing_sync = 0
+        self.disk.crash(data.draw(survivors(self.disk)))
+        self.recovered(*self.recover())
+
+    @rule()
+    def power_fails_right_after_recovery(self) -> None:
+        self.recovered(*self.recover())
         self.disk.crash()
-        self.recovered(*recover(self.disk))
+        self.recovered(*self.recover())
 
     @precondition(lambda self: self.flushed >= 2 and not self.poisoned)
     @rule(data=st.data())
     def a_bit_of_a_vouched_frame_rots(self, data: st.DataObject) -> None:
-        contents = self.disk.read()
-        vouched = max(frame.synced_through for frame in read_frames(contents, "raft.wal"))
+        vouched = max(frame.synced_through for frame in LogReader(self.disk))
         if vouched == 0:
             return
-        damaged = bytearray(contents)
-        damaged[data.draw(st.integers(0, vouched - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        place = data.draw(st.integers(0, vouched - 1))
+        files = {name: bytearray(contents) for name, contents in self.disk.contents}
+        base = max(base for base in segment_bases(self.disk) if base <= place)
+        files[segment_name(base)][place - base] ^= 1 << data.draw(st.integers(0, 7))
+        damaged = SimulatedDirectory(files={name: bytes(contents) for name, contents in files.items()})
+        before = damaged.contents
         with pytest.raises(WalDamaged):
-            recover(SimulatedDisk("raft.wal", bytes(damaged)))
+            recover(damaged)
+        assert damaged.contents == before
+
+    def recover(self) -> tuple[Wal, Durable]:
+        return recover(self.disk, self.segment_size)
 
     def recovered(self, log_file: Wal, state: Durable) -> None:
         self.log_file = log_file
@@ -110,12 +133,27 @@ class WalMachine(RuleBasedStateMachine):
         del self.states[self.flushed + 1 :]
         self.poisoned = False
         # A crash right after recovery must not lose what it returned: it counts as flushed.
-        assert self.disk.durable == self.disk.read()
+        assert self.disk.durable == self.disk.contents
 
     @invariant()
     def flushed_bytes_are_durable(self) -> None:
-        frames = read_frames(self.disk.durable, "raft.wal")
+        frames = list(LogReader(SimulatedDirectory(files=self.disk.durable)))
         assert len(frames) >= self.flushed
+
+
+@st.composite
+def survivors(draw: st.DrawFn, disk: SimulatedDirectory) -> list[Operation]:
+    """Some of what is not flushed, each write whole or in a part."""
+    kept: list[Operation] = []
+    for operation in disk.unflushed:
+        fate = draw(st.sampled_from(["whole", "lost", "part"]))
+        if isinstance(operation, Appended) and fate == "part":
+            first = draw(st.integers(0, len(operation.data)))
+            last = draw(st.integers(first, len(operation.data)))
+            kept.append(Appended(operation.file, operation.offset + first, operation.data[first:last]))
+        elif fate != "lost":
+            kept.append(operation)
+    return kept
 
 
 def records_after(state: Durable) -> st.SearchStrategy[Record]:
