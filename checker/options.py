@@ -257,6 +257,19 @@ prove_options = _all_of(
         help="Where a step breaks the proof: search runs of at most N labels that lead there (default: 6).",
     ),
     click.option("--prune", is_flag=True, help="Leave out conjuncts that break, until the rest is inductive."),
+    click.option("--first", is_flag=True, help="End at the first label that breaks a conjunct."),
+    click.option(
+        "--k",
+        "length",
+        metavar="K",
+        type=click.IntRange(min=1, max=64),
+        default=1,
+        show_default=True,
+        help="k-induction: assume the conjuncts of K states in a row, and show them of the first K of every run.",
+    ),
+    click.option(
+        "--necessary", is_flag=True, help="Once proved: leave out each conjunct in its turn, and say what that breaks."
+    ),
     smt_option,
 )
 """How a proof is done."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checker.heartbeat import asked_data, asked_text
 from checker.machine import as_text
+from checker.necessity import Removal
 from checker.proving import Attempt, Proof
 from checker.question import Question
 from checker.report import bounds_of, style, title, worded
@@ -22,7 +23,7 @@ from spec.system import Place
 from traces.itf import format_trace
 from traces.render.labels import label_text
 from traces.render.text import render_text
-from traces.trace import Trace
+from traces.trace import Trace, TraceState
 
 CUT = (
     "a step out of the range of a type, beyond a capacity or max_pending, or against a constraint is no step; "
@@ -42,8 +43,16 @@ def print_proof(console: Console, question: Question, proof: Proof, reproduce: s
     alike = f"; {of.symmetry}" if of.symmetry or of.symmetry.refused else ""
     _say(console, f"to show: {text}{alike}")
     _say(console, f"bounds are part of the question: {CUT}")
+    if of.length > 1:
+        _say(console, f"{of.length}-induction: what is shown of a state is assumed of the {of.length} before it")
+        _say(console, f"  {_base(proof)}", "bold red" if proof.base else "")
     for verdict in proof.verdicts:
         _say(console, f"  {_headline(proof, verdict)}", "bold red" if verdict.broken else "")
+    if proof.not_asked:
+        rest = _count(proof.not_asked, "label")
+        _say(console, f"  {rest} not asked: this is the first that breaks (--first)", "yellow")
+    for removal in proof.removals:
+        _say(console, f"  {_removed(removal)}", "" if removal.broken else "yellow")
     for name, rule in proof.dropped.items():
         what = f"broken by {rule}" if rule else "false at the start"
         _say(console, f"left out: {name} ({place_of(proof, name)}): {what}", "yellow")
@@ -98,6 +107,26 @@ def _headline(proof: Proof, verdict: Verdict) -> str:
     return f"{_case(verdict.case)}: {said}; {verdict.seconds:.1f} s"
 
 
+def _base(proof: Proof) -> str:
+    if proof.initial:
+        return "base: not asked"
+    names = [broken.property or "an evaluation fails" for broken in proof.base]
+    said = f"BREAKS {', '.join(names)}" if names else "holds"
+    if proof.base_unknown is not None:
+        said = f"UNKNOWN: {proof.base_unknown}"
+    return f"base, the first {proof.obligations.length} states of every run: {said}"
+
+
+def _removed(removal: Removal) -> str:
+    if removal.broken is not None:
+        what = removal.broken.property or "an evaluation fails"
+        where = f"{_case(removal.case)} breaks" if removal.case is not None else "the conjuncts do not give"
+        return f"without {removal.conjunct}: {where} {what}"
+    if removal.unknown is not None:
+        return f"without {removal.conjunct}: UNKNOWN: {removal.unknown}"
+    return f"without {removal.conjunct}: all the rest is proved, so it is redundant"
+
+
 def never_enabled(proof: Proof) -> list[str]:
     """Rules and system actions none of whose labels is possible where all conjuncts hold, though the budgets allow
     them."""
@@ -137,9 +166,13 @@ def _print_broken(console: Console, question: Question, proof: Proof, broken: Br
 
 
 def pair(question: Question, proof: Proof, broken: Broken) -> Trace:
-    """The two states as a trace; it does not start where runs do."""
+    """The two states as a trace, with those before them of k-induction; it does not start where runs do."""
     tracer, system = Tracer(proof.obligations.evaluator), question.system
-    states = [tracer.trace_state(None, broken.before)]
+    label, states = None, list[TraceState]()
+    for before, following in broken.run:
+        states.append(tracer.trace_state(label, before))
+        label = following
+    states.append(tracer.trace_state(label, broken.before))
     if broken.label is not None and broken.after is not None:
         states.append(tracer.trace_state(broken.label, broken.after))
     return Trace(system.spec, system.model, system.mutant, tuple(states))
@@ -171,12 +204,21 @@ def verdict_of_proof(proof: Proof) -> str:
             rest = "a run leads there" if found else "whether a run leads there is not known"
             return f"Not inductive: {names}; {rest}; {time}"
         case Exit.INCONCLUSIVE:
+            if proof.is_proved:
+                open_ = [f"{one.conjunct} ({one.unknown})" for one in proof.removals if one.unknown]
+                return f"Inconclusive: proved, and not known whether each is needed: {', '.join(open_)}; {time}"
             open_ = [f"{v.case or 'implication'} ({v.unknown})" for v in proof.unknown]
+            open_ += [f"base ({proof.base_unknown})"] if proof.base_unknown is not None else []
             open_ += [f"{name} (not asked)" for name in of.unasked]
             return f"Inconclusive: nothing is broken, and not known: {', '.join(open_)}; {time}"
         case _:
             assumed = "" if len(of.shown) == len(of.conjuncts) else ", if all other conjuncts are inductive, too"
-            return f"Proved for runs of any length, within the bounds of the types: {what}{assumed}; {time}"
+            how = f" by {of.length}-induction" if of.length > 1 else ""
+            line = f"Proved for runs of any length{how}, within the bounds of the types: {what}{assumed}"
+            if proof.removals:
+                redundant = [one.conjunct for one in proof.removals if one.broken is None]
+                line += f"; redundant, each on its own: {', '.join(redundant)}" if redundant else "; each is needed"
+            return f"{line}; {time}"
 
 
 def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
@@ -192,8 +234,12 @@ def proof_json(question: Question, proof: Proof, reproduce: str) -> str:
             "not_asked": of.unasked,
             "left_out": proof.dropped,
             "symmetry": str(of.symmetry),
+            "k": of.length,
+            "base": None if of.length == 1 else _base(proof),
             "labels": [_verdict(proof, verdict) for verdict in proof.verdicts],
             "never_enabled": never_enabled(proof),
+            "labels_not_asked": proof.not_asked,
+            "left_out_in_turn": [_removal(removal) for removal in proof.removals],
             "broken": [
                 _broken(question, proof, broken, proof.attempts.get(name))
                 for name, broken in proof.first_broken.items()
@@ -218,6 +264,17 @@ def _verdict(proof: Proof, verdict: Verdict) -> dict[str, Any]:
         "excluded_by": excluded_by(proof, case),
         "unknown": verdict.unknown,
         "seconds": round(verdict.seconds, 3),
+    }
+
+
+def _removal(removal: Removal) -> dict[str, Any]:
+    return {
+        "conjunct": removal.conjunct,
+        "redundant": None if removal.unknown is not None else removal.broken is None,
+        "breaks": None if removal.broken is None else removal.broken.property,
+        "label": None if removal.case is None else removal.case.rule,
+        "process": None if removal.case is None else removal.case.process,
+        "unknown": removal.unknown,
     }
 
 

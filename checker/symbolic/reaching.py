@@ -15,6 +15,7 @@ from checker.symbolic.unroll import holds
 from checker.symbolic.values import Symbolic, constant, equal
 from checker.symbolic.watch import Watch
 from spec import state as concrete
+from spec.evaluate import EvaluationError
 from spec.sorts import Value
 from spec.state import Label
 from spec.system import Expr, System, Variable
@@ -23,9 +24,10 @@ from spec.system import Expr, System, Variable
 def try_to_reach(
     system: System, start: concrete.State, before: concrete.State, false: Expr | None, max_steps: int, watch: Watch
 ) -> tuple[Label, ...] | NoneWithin | Unknown:
-    """A shortest run to ``before``, or to a state in which the conjunct ``false`` is false; whichever comes first."""
+    """A shortest run to ``before``, or to a state in which the conjunct ``false`` is false (None: or whose last label
+    fails); whichever comes first."""
 
-    asks = "comes to the first of the two states, or makes the conjunct false"
+    asks = f"comes to the first of the two states, or {'fails' if false is None else 'makes the conjunct false'}"
     depths = Depths(system, start, max_steps, watch, "reach", asks)
     run = depths.run
 
@@ -35,13 +37,20 @@ def try_to_reach(
         if false is not None:
             value, error = holds(c, run.shape, state, false)
             wanted = c.some((wanted, value ^ 1, error))
-        return c.conjunction(wanted, run.steps[depth - 1].taken) if depth else wanted
+        if depth == 0:
+            return wanted
+        last = run.steps[depth - 1]
+        return c.disjunction(c.conjunction(wanted, last.taken), last.error if false is None else FALSE)
 
     found = next(depths.runs(target), None)
     if found is None:
         return depths.ended
     labels, states = found
-    confirm(system, start, labels, states)
+    try:
+        confirm(system, start, labels, states)
+    except EvaluationError:
+        if false is not None:
+            raise
     return labels
 
 

@@ -44,6 +44,7 @@ class Solver:
         self._variables: dict[int, int] = {}
         self._literals: dict[Bit, Any] = {}
         self._text: list[str] = []
+        self._assumed: list[Bit] = []
         self._model: Any = None
 
     def for_one_question(self, *assumed: Bit) -> Solver:
@@ -118,6 +119,7 @@ class Solver:
     def check(self, *assumptions: Bit, query: Query) -> bool:
         """Whether the assertions can be met, with these bits true. Raises GaveUp, KeyboardInterrupt."""
         bits = [bit for bit in assumptions if bit > 1 and [bit] not in self._required[-1:]]
+        self._assumed = bits
         if FALSE not in assumptions:
             self.define(bits)
             self._send()
@@ -125,6 +127,11 @@ class Solver:
             return False
         self._model = self._solver.model()
         return True
+
+    def core(self) -> list[Bit]:
+        """After a no: of the last assumptions, some that cannot be met together, if FALSE is none of them."""
+        core = {term.get_id() for term in self._solver.unsat_core()}
+        return [bit for bit in self._assumed if self._term(bit).get_id() in core]
 
     def enumerate(self, bits: Sequence[Bit], query: Query) -> set[tuple[bool, ...]]:
         """Every assignment of these inputs that some solution has; the solver is of no use afterwards."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from checker.symbolic.arbitrary import arbitrary_state
 from checker.symbolic.circuit import Circuit
+from checker.symbolic.consecution import verdict_of
 from checker.symbolic.errors import NotEncodable
 from checker.symbolic.expressions import Frame
 from checker.symbolic.induction import Obligations, unbounded
@@ -112,7 +113,7 @@ class Stable:
         bare = replace(self.system, invariants=(), action_invariants=())
         obligations = Obligations(bare, self.start, [Property(f"fact-{number}", fact)])
         for case in obligations.cases():
-            verdict = obligations.consecution(case, watch)
+            verdict = verdict_of(obligations, case, watch)
             if verdict.unknown is not None or any(broken.property is not None for broken in verdict.broken):
                 return False, watch.asked
         return True, watch.asked

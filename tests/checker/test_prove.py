@@ -12,6 +12,7 @@ from checker.proving import Proof, Proving, prove
 from checker.question import ask
 from checker.symbolic.arbitrary import Place, arbitrary_state
 from checker.symbolic.circuit import Circuit
+from checker.symbolic.consecution import verdict_of
 from checker.symbolic.induction import Obligations, unbounded
 from checker.symbolic.reaching import same_state
 from checker.symbolic.solve import Solver
@@ -55,7 +56,7 @@ def test_each_conjunct_of_two_phase_commit_is_needed() -> None:
     for left_out in conjuncts:
         rest = [p for p in conjuncts if p is not left_out]
         of = Obligations(question.system, question.evaluator.initial_states()[0], rest)
-        verdicts = [of.implication(Watch()), *(of.consecution(case, Watch()) for case in of.cases())]
+        verdicts = [verdict_of(of, case, Watch()) for case in (None, *of.cases())]
         assert any(verdict.broken for verdict in verdicts), left_out.name
 
 
@@ -130,7 +131,7 @@ def test_every_arbitrary_state_keeps_what_each_transition_keeps() -> None:
     text = KITCHEN.format(network=network, storage="buffered", bounds="    max_pending = 2")
     system = of_text(text + conjunct)
     of = Obligations(system, Evaluator(system).initial_states()[0], system.inductive)
-    verdicts = [of.consecution(case, Watch()) for case in of.cases()]
+    verdicts = [verdict_of(of, case, Watch()) for case in of.cases()]
     assert sum(1 for verdict in verdicts if verdict.broken) >= 3
 
 
@@ -230,6 +231,15 @@ def test_a_label_without_a_budget_is_excluded_and_further_broken_labels_are_name
     assert "contradicted" not in ran.out
     (more,) = [line for line in ran.out.splitlines() if " more: " in line]
     assert more == "2 more: act of a, crash of a"
+
+
+def test_it_ends_at_the_first_label_that_breaks_if_told_to(tmp_path: Path) -> None:
+    path = with_conjunct(tmp_path, "forall p in Node: p.n == 0", "n := 1")
+    ran = model_check("prove", path, "--workers", "1", "--first")
+    assert ran.code == 26
+    assert "note of a: BREAKS asked; " in ran.out
+    assert "4 labels not asked: this is the first that breaks (--first)" in ran.out
+    assert model_check(*ran.reproduce, "--json").json["labels_not_asked"] == 4
 
 
 def test_a_conjunct_that_is_false_at_the_start_breaks_the_proof(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from checker.symbolic.consecution import verdict_of
 from checker.symbolic.induction import Obligations
 from checker.symbolic.watch import Watch
 from spec.evaluate import Evaluator
@@ -29,7 +30,7 @@ def obligations(mutant: str | None = None, model: str = "three") -> Obligations:
 
 def broken_by(rule: str, mutant: str | None = None, model: str = "three") -> list[str | None]:
     of = obligations(mutant, model)
-    found = [of.consecution(case, Watch()) for case in of.cases() if case.rule == rule]
+    found = [verdict_of(of, case, Watch()) for case in of.cases() if case.rule == rule]
     assert found or rule == "flush"  # which atomic storage has not
     assert not any(verdict.unknown or verdict.contradictory for verdict in found)
     return [broken.property for verdict in found for broken in verdict.broken]
@@ -38,7 +39,7 @@ def broken_by(rule: str, mutant: str | None = None, model: str = "three") -> lis
 def test_every_invariant_of_raft_follows() -> None:
     of = obligations()
     assert len(of.invariants) == 9
-    assert of.implication(Watch()).broken == []
+    assert verdict_of(of, None, Watch()).broken == []
     assert of.initiation() == []
 
 
