@@ -8,13 +8,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 
+from refimpl import observation
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest
 from refimpl.faults import Fault, faults_named
-from refimpl.interface import Candidate, Config, ElectionTimeout, Follower, Leader, Receive, Replicate
+from refimpl.interface import Config, ElectionTimeout, Receive, Replicate
 from refimpl.messages import Message
 from refimpl.node import Node
-from refimpl.plain import Plain, message_from, plain_durable, plain_entry, plain_message, plain_store
+from refimpl.plain import Plain, message_from, plain_message
 from refimpl.simulated_directory import SimulatedDirectory
 
 
@@ -97,13 +98,8 @@ class RefimplTarget:
         """Everything that replay compares, as plain values; of a server that is down, only what its disk holds."""
         node = self._node(server)
         disk, *pending = node.recoverable
-        stored: Plain = {
-            "up": node.is_up,
-            "disk": plain_durable(disk),
-            "pending": [plain_durable(state) for state in pending],
-            "outbox": _plain(node.outbox),
-        }
-        return stored | _memory(node) if node.is_up else stored
+        stored = {"up": node.is_up} | observation.stored(disk, pending, node.outbox)
+        return stored | observation.remembered(node.raft, node.store, node.waiters) if node.is_up else stored
 
     def _node(self, server: str) -> Node:
         try:
@@ -116,36 +112,3 @@ class RefimplTarget:
 
 def _plain(messages: Iterable[Message]) -> list[Plain]:
     return [plain_message(message) for message in messages]
-
-
-def _memory(node: Node) -> Plain:
-    raft, store = node.raft, node.store
-    memory: Plain = {
-        "current_term": raft.current_term,
-        "voted_for": raft.voted_for,
-        "role": type(raft.role).__name__,
-        "log": [plain_entry(entry) for entry in raft.log.entries],
-        "commit_index": raft.commit_index,
-        "last_applied": raft.last_applied,
-        "store": plain_store(store),
-        "sessions": {client: session.serial for client, session in store.sessions.items()},
-        "waiters": [
-            {"client": waiter.client, "serial": waiter.serial, "index": waiter.index, "term": waiter.term}
-            for waiter in node.waiters
-        ],
-    }
-    match raft.role:
-        case Candidate(votes_granted):
-            memory["votes_granted"] = sorted(votes_granted)
-        case Leader(next_index=next_index, match_index=match_index, reads=reads):
-            memory["next_index"] = dict(next_index)
-            memory["match_index"] = dict(match_index)
-            memory["round"] = reads.round
-            memory["confirmed"] = {peer: reads.confirmed_by(peer) for peer in node.config.peers}
-            memory["reads"] = [
-                {"client": read.client, "serial": read.serial, "index": read.index, "round": read.round}
-                for read in reads.waiting
-            ]
-        case Follower():
-            pass
-    return memory
