@@ -17,7 +17,15 @@ import click
 
 from refimpl.exits import MEANING, Exit, Stop
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "cluster": "Run three servers on this machine until Ctrl-C.",
+    "serve": "Run one server of a cluster.",
+    "put": "Set a key to a value.",
+    "get": "Print the value of a key.",
+    "delete": "Remove a key.",
+    "status": "Ask every server how it sees itself.",
+    "certificates": "Make a certificate authority and certificates.",
+}
 """Each command's name, and what it does in a line."""
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())

@@ -1,0 +1,196 @@
+"""A client of a cluster: finds the leader, tries again with backoff, and has each command take effect once.
+
+A client has a name of its own and numbers its commands. A retry is the same number, so that the servers recognise it
+(Ongaro 2014 §6.3), wherever it arrives and however often. One command is outstanding at a time.
+
+Where no answer comes in time the command may or may not have taken effect, and may still do so until the next command
+of this client takes effect: `NoAnswer` says just that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from random import Random
+from types import TracebackType
+
+from refimpl import wire
+from refimpl.dialling import Address, Dialled, dial
+from refimpl.entry import Append, ClientId, Delete, Get, Operation, Put, Serial, ServerId
+from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage, RefimplError
+from refimpl.messages import ClientRequest
+from refimpl.tls import Identity
+
+SECONDS_FOR_ONE_SERVER = 1.0
+"""How long a server may be silent before another is asked."""
+SHORTEST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
+
+
+class NoAnswer(RefimplError):
+    """The time is up. The command may or may not have taken effect."""
+
+
+class Rejected(RefimplError):
+    """The cluster does not take such a command; it has had no effect."""
+
+
+class Client:
+    """One session. An `async with` block closes its connections."""
+
+    def __init__(
+        self,
+        servers: Mapping[ServerId, Address],
+        identity: Identity | None = None,
+        name: str = "client",
+        timeout: float = 10.0,
+        chance: Random | None = None,
+    ) -> None:
+        """`name` is the one in the certificate, if there is one; `timeout` is in seconds, for one command."""
+        assert servers, "a cluster has a server"
+        self.timeout = timeout
+        self._servers = dict(servers)
+        self._tls = None if identity is None else identity.dialling()
+        self._name = name if identity is None else identity.name
+        self._client = ClientId(f"{self._name}/{secrets.token_hex(8)}")
+        self._serial = Serial(0)
+        self._one_at_a_time = asyncio.Lock()
+        self._chance = chance or Random()
+        self._connection: Dialled | None = None
+        self._connected_to: ServerId | None = None
+        self._replies: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    # Commands. Each raises NoAnswer; Rejected; ConnectionRefused where every server turns this client away. -----------
+
+    async def put(self, key: str, value: str) -> None:
+        """Set the key to the value."""
+        await self.perform(Put(key, value))
+
+    async def append(self, key: str, value: str) -> None:
+        """Add the value to the end of the key's value."""
+        await self.perform(Append(key, value))
+
+    async def delete(self, key: str) -> None:
+        """Remove the key; it need not be there."""
+        await self.perform(Delete(key))
+
+    async def get(self, key: str) -> str | None:
+        """The key's value at some moment of this call, None if it was absent."""
+        return await self.perform(Get(key))
+
+    async def perform(self, operation: Operation) -> str | None:
+        """Any of the above; returns the state machine's response."""
+        reason = wire.too_large(operation)
+        if reason is not None:
+            raise Rejected(reason, "smaller keys and values", "split it")
+        async with self._one_at_a_time:
+            self._serial = Serial(self._serial + 1)
+            return await self._until_answered(operation)
+
+    async def status(self, server: ServerId) -> wire.Status:
+        """How this server sees itself. Raises OSError, TimeoutError, ConnectionRefused, MalformedMessage."""
+        async with self._one_at_a_time, asyncio.timeout(self.timeout):
+            await self._connect(server)
+            self._send(wire.StatusRequest())
+            reply = await self._next_reply()
+            assert isinstance(reply, wire.Status), "other replies belong to commands, of which none is outstanding"
+            return reply
+
+    # How -------------------------------------------------------------------------------------------------------------
+
+    async def _until_answered(self, operation: Operation) -> str | None:
+        pause = SHORTEST_PAUSE
+        target = self._connected_to or self._another()
+        refusals: dict[ServerId, RefimplError] = {}
+        try:
+            async with asyncio.timeout(self.timeout):
+                while True:
+                    leader: ServerId | None = None
+                    try:
+                        match await self._ask(target, operation):
+                            case wire.Answer(response=response):
+                                return response
+                            case wire.Rejected(reason=reason):
+                                raise Rejected(reason, "what refimpl/wire.py allows", "change the command")
+                            case wire.Redirect(leader=leader):
+                                pass
+                    except (ConnectionRefused, MalformedMessage) as error:
+                        refusals[target] = error
+                        if len(refusals) == len(self._servers):
+                            raise
+                    except (OSError, TimeoutError):
+                        self._hang_up()
+                    if leader is not None and leader != target and leader in self._servers:
+                        target = leader
+                    else:
+                        target = self._another(target)
+                        await asyncio.sleep(pause * self._chance.uniform(0.5, 1))
+                        pause = min(2 * pause, LONGEST_PAUSE)
+        except TimeoutError:
+            self._hang_up()
+            raise NoAnswer(
+                f"no answer to {type(operation).__name__} in {self.timeout:g} s; it may or may not have taken effect",
+                "an answer while a majority of the servers is up",
+                "look at the servers' status, then read the key",
+            ) from None
+
+    async def _ask(self, server: ServerId, operation: Operation) -> wire.ServerReply:
+        await self._connect(server)
+        self._send(ClientRequest(self._client, server, self._serial, operation))
+        async with asyncio.timeout(SECONDS_FOR_ONE_SERVER):
+            while True:
+                reply = await self._next_reply()
+                match reply:
+                    case wire.Answer() | wire.Redirect() | wire.Rejected():
+                        if reply.serial == self._serial:
+                            return reply  # an earlier serial: the late answer to a command that was given up
+                    case wire.Status():
+                        pass
+
+    async def _connect(self, server: ServerId) -> None:
+        if self._connection is not None and self._connected_to == server:
+            return
+        self._hang_up()
+        address = self._servers.get(server)
+        if address is None:
+            raise ImpossibleRequest(f"server {server}", f"one of {', '.join(self._servers)}", "correct the name")
+        hello = wire.Hello(wire.VERSION, wire.Peer.CLIENT, self._name, server, ())
+        replies: asyncio.Queue[bytes | None] = asyncio.Queue()
+        async with asyncio.timeout(SECONDS_FOR_ONE_SERVER):
+            self._connection = await dial(
+                address, self._tls, hello, replies.put_nowait, lambda: replies.put_nowait(None)
+            )
+        self._connected_to, self._replies = server, replies
+
+    def _send(self, message: wire.ClientMessage) -> None:
+        assert self._connection is not None
+        self._connection.write(wire.REQUEST.encode(message))
+
+    async def _next_reply(self) -> wire.ServerReply:
+        payload = await self._replies.get()
+        if payload is None:
+            self._hang_up()
+            raise ConnectionError("the server has closed the connection")
+        return wire.REPLY.decode(payload)
+
+    def _another(self, than: ServerId | None = None) -> ServerId:
+        return self._chance.choice([server for server in self._servers if server != than] or list(self._servers))
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._connected_to = None
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._hang_up()
+        await asyncio.sleep(0)  # asyncio closes the socket in its next round
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,76 @@
+"""``python -m refimpl cluster``: a few servers on this machine, for trying out."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
+from refimpl.exits import Exit, Stop
+from refimpl.local_cluster import LocalCluster
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@click.command("cluster")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--size", type=click.IntRange(1, 9), default=3, show_default=True, help="How many servers a new cluster has."
+)
+@click.option("--insecure", is_flag=True, help="A new cluster without certificates.")
+def command(folder: Path, size: int, insecure: bool) -> int:
+    """Run the cluster in DIR until Ctrl-C; a new one if DIR has none. What was written is there the next time.
+
+    A server that dies is not started again: kill one, look, and start it with the command that is printed.
+    """
+    try:
+        cluster = LocalCluster(folder, [f"s{number}" for number in range(1, size + 1)], secure=not insecure)
+    except (ImpossibleRequest, ValueError) as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with cluster:
+            cluster.start_all()
+            _introduce(cluster)
+            _watch(cluster, stopping)
+            click.echo("stopping")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not stopping.is_set():
+        raise Stop(Exit.IO_ERROR, f"no server is left; the last lines of {folder}/*.log say why")
+    return Exit.DONE
+
+
+def _introduce(cluster: LocalCluster) -> None:
+    for server, address in cluster.book.servers.items():
+        process = cluster.processes[server]
+        click.echo(f"{server}  {address}  process {process.pid}  log {cluster.log(server)}")
+    this = f"--cluster {shlex.quote(str(cluster.folder))}"
+    click.echo("\nin another terminal:")
+    for example in (f"put {this} greeting hello", f"get {this} greeting", f"status {this}"):
+        click.echo(f"  python -m refimpl {example}")
+    click.echo("Ctrl-C here stops them all")
+
+
+def _watch(cluster: LocalCluster, stopping: threading.Event) -> None:
+    """Until all are gone or somebody wants to stop; says who has died."""
+    living: set[ServerId] = set(cluster.processes)
+    while living and not stopping.wait(SECONDS_BETWEEN_LOOKS):
+        for server in sorted(living):
+            code = cluster.processes[server].poll()
+            if code is not None and not stopping.is_set():
+                living.remove(server)
+                end = f"by signal {-code}" if code < 0 else f"with exit code {code} (see {cluster.log(server)})"
+                click.echo(f"\n{server} has ended {end}; start it again with:\n  {shlex.join(cluster.command(server))}")

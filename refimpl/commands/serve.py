@@ -1,0 +1,93 @@
+"""``python -m refimpl serve``: one server of a cluster, until a signal or its disk ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from refimpl.address_book import parse_servers
+from refimpl.dialling import Address
+from refimpl.driver import Timings
+from refimpl.entry import ServerId
+from refimpl.errors import DiskError, ImpossibleRequest, WalDamaged, WalPoisoned
+from refimpl.events import Events, log_to_standard_error
+from refimpl.exits import Exit, Stop
+from refimpl.faults import faults_named
+from refimpl.server import Server, Settings
+from refimpl.tls import Identity
+
+
+@click.command("serve")
+@click.option("--id", "server", required=True, metavar="NAME", help="This server's name; its certificate has it, too.")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where peers and clients reach it.")
+@click.option("--peers", default="", metavar="NAME=HOST:PORT,…", help="The other servers of the cluster.")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of its log file, made if absent. One server, one folder: never start it with another's or an old one.",
+)
+@click.option(
+    "--certificates",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder with ca.pem, NAME.pem and NAME.key (see the command certificates).",
+)
+@click.option("--insecure", is_flag=True, help="Nobody proves who he is; loopback addresses only.")
+@click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics (Prometheus) and /health there.")
+@click.option(
+    "--election-timeout", metavar="S", type=click.FloatRange(min=0.01), default=Timings().election_timeout,
+    show_default=True, help="Shortest time without a leader before an election; the longest is twice that.",
+)  # fmt: skip
+@click.option(
+    "--heartbeat", metavar="S", type=click.FloatRange(min=0.001), default=Timings().heartbeat, show_default=True,
+    help="Time between a leader's messages when there is nothing to say.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="Draw the timeouts from this seed, and from the name.")
+@click.option("--break", "broken", multiple=True, metavar="FAULT", hidden=True, help="Break a rule. For tests only.")
+def command(
+    server: str, listen: str, peers: str, data: Path, certificates: Path | None, insecure: bool, metrics: str | None,
+    election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Run one server until SIGTERM (exit 0), Ctrl-C (130), or an error of its disk (153: nothing it answered is lost;
+    mend what the last line of its log says and start it again). Its log goes to standard error, a JSON object a line.
+    """
+    if (certificates is None) != insecure:
+        raise click.UsageError("give either --certificates DIR or --insecure")
+    try:
+        settings = Settings(
+            ServerId(server),
+            parse_servers(peers),
+            data,
+            None if certificates is None else Identity(server, certificates),
+            Timings(election_timeout, heartbeat),
+            None if metrics is None else Address.parse(metrics),
+            seed,
+            faults_named(broken),
+        )
+        log_to_standard_error()
+        return asyncio.run(_serve(settings, Address.parse(listen)))
+    except ImpossibleRequest as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+
+
+async def _serve(settings: Settings, listen: Address) -> int:
+    stopped_by: list[int] = []
+    loop = asyncio.get_running_loop()
+    try:
+        async with Server(settings, listen) as server:
+
+            def stop(number: int) -> None:
+                stopped_by.append(number)
+                loop.remove_signal_handler(number)  # a second one does not wait
+                server.stop()
+
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop, number)
+            await server.run()
+    except (DiskError, WalDamaged, WalPoisoned) as error:
+        Events(settings.server).error("disk", error=str(error), remedy=error.remedy, kind=type(error).__name__)
+        return Exit.IO_ERROR
+    return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.DONE

@@ -1,0 +1,278 @@
+"""What a server does of its own accord: takes its inputs in batches, flushes once for each, keeps its timers.
+
+One round: all inputs that have come are given to the core, and what may leave, leaves. A leader sends each peer what is
+new. Committed entries are applied and their clients answered. If something waits for the disk, one fsync in a thread
+covers the whole round, while the inputs of the next one queue up: group commit, without a delay to tune.
+
+Timers are checked between rounds, after the inputs: a leader whose heartbeat lay in the queue behind a slow fsync is
+not deposed for it. Chance decides how long an election timeout is (§3.4), and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+
+from refimpl.entry import ClientId, Serial, ServerId, Term
+from refimpl.errors import ProtocolViolation
+from refimpl.events import Events
+from refimpl.interface import Candidate, ElectionTimeout, Follower, Leader, Receive, Replicate, Role
+from refimpl.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    ClientRequest,
+    ClientResponse,
+    Message,
+    PeerMessage,
+    RequestVote,
+    RequestVoteResponse,
+)
+from refimpl.metrics import Metrics
+from refimpl.replica import Replica
+from refimpl.wire import Answer, Redirect, ServerReply, Status
+
+MAX_INPUTS = 4096
+"""Inputs that wait for one round; beyond it the oldest are dropped, as a network may."""
+APPLIED_PER_ROUND = 1000
+"""So that a start from a long log does not keep the server from its heartbeats."""
+
+Reply = Callable[[ServerReply], None]
+Send = Callable[[PeerMessage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. An election timeout is drawn between the given one and twice that (§3.4)."""
+
+    election_timeout: float = 0.5
+    heartbeat: float = 0.1
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A client's latest command and the way back to the client."""
+
+    serial: Serial
+    reply: Reply
+
+
+class Driver:
+    """Drives a replica until `stop`, or until an error of its disk ends `run`."""
+
+    def __init__(
+        self, replica: Replica, send: Send, timings: Timings, chance: Random, events: Events, metrics: Metrics
+    ) -> None:
+        self._replica = replica
+        self._send = send
+        self._timings = timings
+        self._chance = chance
+        self._events = events
+        self._metrics = metrics
+        self._inputs: deque[PeerMessage | tuple[ClientRequest, Reply]] = deque(maxlen=MAX_INPUTS)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._clients: dict[ClientId, _Waiting] = {}
+        self._leader_of_term: tuple[Term, ServerId | None] = (Term(0), None)
+        self._known_role: tuple[type[Role], Term] = (Follower, replica.raft.current_term)
+        self._election_due = float("inf")
+        self._heartbeat_due = float("inf")
+        self._unanswered: set[ServerId] = set()  # peers that have not responded to the latest AppendEntries
+
+    # What the network brings ----------------------------------------------------------------------------------------
+
+    def receive(self, message: PeerMessage) -> None:
+        """A peer's message has come."""
+        self._put(message)
+
+    def request(self, request: ClientRequest, reply: Reply) -> None:
+        """A client's command has come; `reply` is called once, or never if this server stops first."""
+        self._put((request, reply))
+
+    def _put(self, item: PeerMessage | tuple[ClientRequest, Reply]) -> None:
+        if len(self._inputs) == MAX_INPUTS:
+            self._metrics.dropped("inputs")
+        self._inputs.append(item)
+        self._wake.set()
+
+    def status(self) -> Status:
+        """How the server sees itself now."""
+        raft = self._replica.raft
+        matched = raft.role.match_index if isinstance(raft.role, Leader) else {}
+        return Status(
+            self._replica.config.server,
+            self._replica.config.servers,
+            type(raft.role).__name__.lower(),
+            raft.current_term,
+            self._leader,
+            raft.log.last_index,
+            raft.commit_index,
+            raft.last_applied,
+            {peer: matched[peer] for peer in self._replica.config.peers if peer in matched},
+        )
+
+    # Rounds ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Returns after `stop`; raises DiskError, WalPoisoned."""
+        loop = asyncio.get_running_loop()
+        self._await_leader(loop.time())
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fsync") as disk:
+            while not self._stopping:
+                self._round(loop)
+                if self._replica.needs_sync:
+                    begun = perf_counter()
+                    await loop.run_in_executor(disk, self._replica.sync)
+                    self._metrics.synced(perf_counter() - begun)
+                    self._deliver(self._replica.release())
+                    self._finish(loop.time())
+                elif not self._inputs and not self._replica.to_apply:
+                    await self._sleep(loop)
+                else:
+                    await asyncio.sleep(0)  # the network's turn
+            self._replica.sync()  # nobody waits for it, but the next start applies sooner
+        self._send_clients_away()
+
+    def stop(self) -> None:
+        """End after the current round. Clients that wait are sent away; what they asked for may still happen."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._wake.clear()
+        if self._stopping:
+            return
+        timer = loop.call_at(min(self._election_due, self._heartbeat_due), self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        taken, self._inputs = self._inputs, deque(maxlen=MAX_INPUTS)
+        if taken:
+            self._metrics.batch(len(taken))
+        for item in taken:
+            if isinstance(item, tuple):
+                self._take_request(*item)
+            else:
+                self._take_message(item, loop.time())
+        now = loop.time()
+        if now >= self._election_due:
+            self._await_leader(now)
+            self._deliver(self._replica.handle(ElectionTimeout()))
+        if now >= self._heartbeat_due:
+            self._heartbeat_due = now + self._timings.heartbeat
+            for peer in self._replica.config.peers:
+                self._replicate(peer)
+        self._finish(now)
+
+    def _finish(self, now: float) -> None:
+        """What follows from the inputs without another one: apply, answer, replicate."""
+        for _ in range(min(self._replica.to_apply, APPLIED_PER_ROUND)):
+            self._deliver(self._replica.apply_next())
+        for _ in range(self._replica.to_answer):
+            self._deliver((self._replica.answer_next(),))
+        self._note_role(now)
+        role, last_index = self._replica.raft.role, self._replica.raft.log.last_index
+        if isinstance(role, Leader):
+            for peer in self._replica.config.peers:
+                # One at a time: the core sends from next_index, which only an answer moves.
+                if peer not in self._unanswered and role.next_index[peer] <= last_index:
+                    self._replicate(peer)
+
+    # Inputs -----------------------------------------------------------------------------------------------------------
+
+    def _take_message(self, message: PeerMessage, now: float) -> None:
+        try:
+            self._deliver(self._replica.handle(Receive(message)))
+        except ProtocolViolation as error:
+            self._events.error("protocol_violation", source=message.source, error=str(error))
+            self._metrics.refused("violation")
+            return
+        raft = self._replica.raft
+        match message:
+            case AppendEntries():
+                if message.term == raft.current_term:
+                    self._await_leader(now)
+                    self._note_leader(message.source)
+            case RequestVote():
+                if message.term == raft.current_term and message.source == raft.voted_for:
+                    self._await_leader(now)  # whoever has voted gives his candidate time to win (§3.4)
+            case AppendEntriesResponse():
+                self._unanswered.discard(message.source)
+            case RequestVoteResponse():
+                pass
+
+    def _take_request(self, request: ClientRequest, reply: Reply) -> None:
+        if not isinstance(self._replica.raft.role, Leader):
+            reply(Redirect(request.source, request.serial, self._leader))
+            return
+        self._clients[request.source] = _Waiting(request.serial, reply)
+        self._deliver(self._replica.handle(Receive(request)))
+
+    def _replicate(self, peer: ServerId) -> None:
+        self._unanswered.add(peer)
+        self._deliver(self._replica.handle(Replicate(peer)))
+
+    def _deliver(self, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            match message:
+                case ClientResponse():
+                    self._answer(message)
+                case ClientRequest():
+                    raise AssertionError("a server asks nothing as a client")
+                case RequestVote() | RequestVoteResponse() | AppendEntries() | AppendEntriesResponse():
+                    self._send(message)
+
+    def _answer(self, message: ClientResponse) -> None:
+        waiting = self._clients.get(message.destination)
+        if waiting is None or waiting.serial != message.serial:
+            return  # the client has gone on, or away
+        del self._clients[message.destination]
+        response = self._replica.response_to(message.destination, message.serial)
+        waiting.reply(Answer(message.destination, message.serial, response))
+
+    # Terms, roles, timers ---------------------------------------------------------------------------------------------
+
+    def _await_leader(self, now: float) -> None:
+        shortest = self._timings.election_timeout
+        self._election_due = now + self._chance.uniform(shortest, 2 * shortest)
+
+    def _note_leader(self, leader: ServerId) -> None:
+        noted = (self._replica.raft.current_term, leader)
+        if noted != self._leader_of_term:
+            self._leader_of_term = noted
+            self._events.info("leader", leader=leader, term=noted[0])
+
+    @property
+    def _leader(self) -> ServerId | None:
+        term, leader = self._leader_of_term
+        return leader if term == self._replica.raft.current_term else None
+
+    def _note_role(self, now: float) -> None:
+        raft = self._replica.raft
+        known = (type(raft.role), raft.current_term)
+        if known == self._known_role:
+            return
+        led = self._known_role[0] is Leader
+        self._known_role = known
+        match raft.role:
+            case Leader():
+                self._election_due, self._heartbeat_due = float("inf"), now + self._timings.heartbeat
+                self._unanswered.clear()
+                self._note_leader(self._replica.config.server)
+            case Follower() | Candidate():
+                self._heartbeat_due = float("inf")
+                if led:
+                    self._await_leader(now)
+                    self._send_clients_away()
+        self._events.info("role", role=known[0].__name__.lower(), term=raft.current_term)
+        self._metrics.role(known[0].__name__.lower(), raft.current_term)
+
+    def _send_clients_away(self) -> None:
+        for client, waiting in self._clients.items():
+            waiting.reply(Redirect(client, waiting.serial, self._leader))
+        self._clients.clear()

@@ -1,0 +1,92 @@
+"""The links of a server to its peers: each dials until it is through, and then carries what is to be sent one way.
+
+A link promises nothing, as Raft demands nothing: what does not fit into its queue is dropped, the oldest first, because
+what is said last is worth most. It dials again after a pause that doubles up to a limit, varied by chance so that
+servers that lost each other together do not all come back at the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from random import Random
+
+from refimpl import wire
+from refimpl.dialling import Address, Dialled, dial
+from refimpl.errors import RefimplError
+from refimpl.events import Events
+from refimpl.messages import PeerMessage
+from refimpl.metrics import Metrics
+
+MAX_QUEUED = 1 << 23
+"""Bytes, of frames that wait for a link."""
+SHORTEST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+"""Seconds between two attempts to dial."""
+
+
+class Link:
+    """To one peer, from `run` until its task is cancelled."""
+
+    def __init__(
+        self, hello: wire.Hello, address: Address, tls: ssl.SSLContext | None, chance: Random, events: Events,
+        metrics: Metrics,
+    ) -> None:  # fmt: skip
+        self._hello = hello
+        self._address = address
+        self._tls = tls
+        self._chance = chance
+        self._events = events
+        self._metrics = metrics
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        self._connection: Dialled | None = None
+
+    def send(self, message: PeerMessage) -> None:
+        """Send it, or keep it for later, or drop it."""
+        data = wire.PEER.encode(message)
+        if self._connection is not None and self._connection.writable:
+            self._connection.write(data)
+            return
+        self._queue.append(data)
+        self._queued += len(data)
+        while self._queued > MAX_QUEUED:
+            self._queued -= len(self._queue.popleft())
+            self._metrics.dropped("link")
+
+    async def run(self) -> None:
+        """Keep the link up."""
+        pause, last_error = SHORTEST_PAUSE, ""
+        while True:
+            lost = asyncio.Event()
+            try:
+                self._connection = await dial(self._address, self._tls, self._hello, _take_nothing, lost.set)
+                self._connection.resumed = self._send_queued
+                pause, last_error = SHORTEST_PAUSE, ""
+                self._events.info("linked", peer=self._hello.destination, address=str(self._address))
+                self._send_queued()
+                await lost.wait()
+                self._events.info("unlinked", peer=self._hello.destination)
+            except (RefimplError, OSError, TimeoutError) as error:
+                if str(error) != last_error:  # once, not each time: a peer may be down for days
+                    last_error = str(error)
+                    self._events.warning(
+                        "cannot_link", peer=self._hello.destination, address=str(self._address), error=last_error
+                    )
+            finally:
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+            await asyncio.sleep(pause * self._chance.uniform(0.5, 1))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _send_queued(self) -> None:
+        while self._queue and self._connection is not None and self._connection.writable:
+            data = self._queue.popleft()
+            self._queued -= len(data)
+            self._connection.write(data)
+
+
+def _take_nothing(payload: bytes) -> None:
+    """A server answers on a link of its own."""

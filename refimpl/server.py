@@ -1,0 +1,172 @@
+"""A server of a cluster on a network: a replica, its driver, a listener, and a link to each peer.
+
+`Server` runs in whatever event loop starts it, so that several can live in one process; `refimpl/commands/serve.py`
+makes a process of one. When the disk fails or is full the server stops: it has promised things that it cannot keep, and
+a restart reads what the disk holds. What it has answered is on a majority of disks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+from types import TracebackType
+
+from refimpl import wal, wire
+from refimpl.dialling import Address
+from refimpl.driver import Driver, Timings
+from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
+from refimpl.events import Events
+from refimpl.faults import Fault
+from refimpl.interface import Config
+from refimpl.links import Link
+from refimpl.listener import Reception
+from refimpl.messages import PeerMessage
+from refimpl.metrics import Endpoint, Metrics
+from refimpl.real_directory import RealDirectory
+from refimpl.replica import Replica
+from refimpl.tls import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server. `identity` None means that nobody has to prove who he is: on loopback only."""
+
+    server: ServerId
+    peers: Mapping[ServerId, Address]
+    data: Path
+    identity: Identity | None
+    timings: Timings = field(default_factory=Timings)
+    metrics: Address | None = None
+    seed: int | None = None
+    broken: frozenset[Fault] = frozenset()
+
+    @property
+    def servers(self) -> tuple[ServerId, ...]:
+        """All of the cluster, in an order that all of them agree on."""
+        return tuple(sorted((self.server, *self.peers)))
+
+
+class Server:
+    """An `async with` block recovers from the disk, listens and links; `run` is its life, `stop` ends it."""
+
+    def __init__(self, settings: Settings, listen: Address | socket.socket) -> None:
+        """Raises ImpossibleRequest for settings that would expose an open server."""
+        if settings.identity is None:
+            _refuse_beyond_loopback(*settings.peers.values(), listen)
+        self.settings = settings
+        self.events = Events(settings.server)
+        self.metrics = Metrics()
+        self._listen = listen
+        self._tasks: list[asyncio.Task[None]] = []
+        self._endpoint: Endpoint | None = None
+
+    async def __aenter__(self) -> Server:
+        """Raises WalDamaged, DiskError, ImpossibleRequest, OSError."""
+        settings = self.settings
+        # Of its own for each server: with the same timeouts they would stand against each other for ever.
+        chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
+        tls = settings.identity
+        self._disk = RealDirectory(settings.data)
+        try:
+            log_file, recovered = wal.recover(self._disk)
+            self.events.info(
+                "recovered",
+                term=recovered.current_term,
+                entries=recovered.log.last_index,
+                commit_index=recovered.commit_index,
+            )
+            config = Config(settings.server, settings.servers, settings.broken, wire.MAX_ENTRIES)
+            replica = Replica(config, log_file, recovered)
+            self.driver = Driver(replica, self._send, settings.timings, chance, self.events, self.metrics)
+            self.metrics.show(self.driver.status)
+            self._reception = Reception(
+                settings.server,
+                settings.servers,
+                None if tls is None else tls.listening(),
+                self.driver,
+                self.events,
+                self.metrics,
+            )
+            self._listener = await self._listen_there()
+            self._links = {peer: self._link(peer, chance) for peer in settings.peers}
+            if settings.metrics is not None:
+                self._endpoint = Endpoint(
+                    settings.metrics.host, settings.metrics.port, self.metrics, self.driver.status
+                )
+        except BaseException:
+            self._disk.close()
+            raise
+        self.events.info(
+            "listening",
+            address=str(self.address),
+            secure=tls is not None,
+            metrics=None if self._endpoint is None else self._endpoint.port,
+            servers=settings.servers,
+        )
+        return self
+
+    async def run(self) -> None:
+        """Serve until `stop` is called. Raises DiskError and WalPoisoned when the disk has failed."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(link.run()) for link in self._links.values()]
+        await self.driver.run()
+
+    def stop(self) -> None:
+        """Finish what is in hand, then let `run` return."""
+        self.driver.stop()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self._reception.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.wait_closed()
+        if self._endpoint is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._endpoint.close)
+        self._disk.close()
+        self.events.info("stopped")
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, as the system has it."""
+        host, port = self._listener.sockets[0].getsockname()[:2]
+        return Address(host, port)
+
+    def _send(self, message: PeerMessage) -> None:
+        self._links[message.destination].send(message)
+
+    def _link(self, peer: ServerId, chance: Random) -> Link:
+        settings = self.settings
+        hello = wire.Hello(wire.VERSION, wire.Peer.SERVER, settings.server, peer, settings.servers)
+        tls = None if settings.identity is None else settings.identity.dialling()
+        return Link(hello, settings.peers[peer], tls, chance, self.events, self.metrics)
+
+    async def _listen_there(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if isinstance(self._listen, socket.socket):
+            return await loop.create_server(self._reception.accept, sock=self._listen)
+        return await loop.create_server(self._reception.accept, self._listen.host, self._listen.port)
+
+
+def _refuse_beyond_loopback(*places: Address | socket.socket) -> None:
+    for place in places:
+        host = place.getsockname()[0] if isinstance(place, socket.socket) else place.host
+        try:
+            is_loopback = host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback:
+            raise ImpossibleRequest(
+                f"a server without certificates at {host}",
+                "loopback addresses (127.0.0.1, ::1, localhost) for a cluster without certificates",
+                "give it certificates: python -m refimpl certificates --help",
+            )

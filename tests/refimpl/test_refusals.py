@@ -1,0 +1,301 @@
+"""What a live server refuses: strangers, liars, other versions, garbage. It logs, counts, and goes on serving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from refimpl import listener, wire
+from refimpl.certificates import issue
+from refimpl.client import Client
+from refimpl.dialling import Address, dial
+from refimpl.driver import Reply
+from refimpl.entry import ClientId, Entry, Index, Put, Serial, ServerId, Term
+from refimpl.errors import ConnectionRefused
+from refimpl.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    ClientRequest,
+    PeerMessage,
+    RequestVote,
+    RequestVoteResponse,
+)
+from refimpl.tls import Identity
+from tests.refimpl.servers import SECONDS, Servers, run, until
+from tests.refimpl.test_wire import mangle
+
+S1, S2 = ServerId("s1"), ServerId("s2")
+AS_CLIENT = wire.Hello(wire.VERSION, wire.Peer.CLIENT, "client", S1, ())
+AS_SERVER = wire.Hello(wire.VERSION, wire.Peer.SERVER, "s2", S1, (S1, S2))
+CLIENT = ClientId("client/1")
+
+
+class One(Servers):
+    """Only s1 of a cluster of two runs: whatever it is told, it stays without a leader to obey."""
+
+    async def __aenter__(self) -> One:
+        await self.start(S1)
+        return self
+
+    def refused(self, reason: str) -> float:
+        value = self.server(S1).metrics.registry.get_sample_value("messages_refused_total", {"reason": reason})
+        return value or 0
+
+    async def still_serves(self) -> None:
+        talk = await self.dial(S1)
+        talk.send(wire.StatusRequest())
+        assert isinstance(await talk.reply(), wire.Status)
+        await talk.close()
+
+    async def raw(self, data: bytes) -> bytes:
+        """Send the bytes, and read to the end of what comes back."""
+        address = self.addresses[S1]
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        try:
+            writer.write(data)
+            if data:
+                writer.write_eof()  # who waits for more will see that there is none
+            async with asyncio.timeout(SECONDS):
+                return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    return [record.fields for record in caplog.records if record.getMessage() == "refused"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("hello", "reason"),
+    [
+        (replace(AS_CLIENT, version=2), "version 2 of the protocol; this server speaks 1"),
+        (replace(AS_CLIENT, destination=S2), "looking for s2; this is s1"),
+        (replace(AS_CLIENT, name="a/b"), "client 'a/b'"),
+        (replace(AS_SERVER, name="s1"), "server 's1'; the others here are s1, s2"),
+        (replace(AS_SERVER, name="s3"), "server 's3'"),
+        (replace(AS_SERVER, servers=(S1, S2, ServerId("s3"))), "a cluster of s1, s2, s3; ours is s1, s2"),
+    ],
+)
+def test_a_hello_that_does_not_fit_is_answered_with_the_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hello: wire.Hello, reason: str
+) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            reply = await servers.raw(wire.HELLO.encode(hello))
+            [payload] = wire.FrameReader().feed(reply)
+            refusal = wire.REPLY_TO_HELLO.decode(payload)
+            assert isinstance(refusal, wire.Refusal)
+            assert reason in refusal.reason
+            assert [reason in str(one["detail"]) for one in refusals(caplog)] == [True]
+            await servers.still_serves()
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00" * 100,
+        wire.HEADER.pack(1 << 30, 0),
+        wire.PEER.encode(RequestVote(S2, S1, Term(1), Index(0), Term(0))),
+        wire.HELLO.encode(AS_CLIENT)[:-1] + b"\x00",
+        wire.HELLO.encode(AS_CLIENT) + b"\xff" * 100,
+        wire.HELLO.encode(AS_CLIENT) + wire.HEADER.pack(wire.MAX_REQUEST + 1, 0),
+        wire.HELLO.encode(AS_CLIENT) + wire.PEER.encode(RequestVote(S2, S1, Term(9), Index(0), Term(0))),
+        wire.HELLO.encode(AS_SERVER) + wire.REQUEST.encode(ClientRequest(CLIENT, S1, Serial(1), Put("k", "v"))),
+        wire.HELLO.encode(AS_SERVER) + wire.PEER.encode(RequestVote(ServerId("s3"), S1, Term(9), Index(0), Term(0))),
+    ],
+)
+def test_what_is_no_message_here_ends_its_connection_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            await servers.raw(data)
+            assert servers.refused("malformed") == 1
+            assert [one["reason"] for one in refusals(caplog)] == ["malformed"]
+            assert servers.server(S1).driver.status().term < 9
+            await servers.still_serves()
+
+    run(body())
+
+
+def test_a_peer_that_breaks_the_protocol_is_refused_and_nothing_has_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=1) as alone:
+            await alone.leader()
+            before = alone.server(S1).driver.status()
+            lie = AppendEntries(S2, S1, before.term, Index(0), Term(0), (Entry(before.term, None),), Index(0))
+            alone.server(S1).driver.receive(lie)
+            await until(lambda: alone.refused("violation") == 1)
+            assert alone.server(S1).driver.status() == before
+            assert "one leader in a term" in caplog.text or any(
+                "one leader in a term" in str(record.fields) for record in caplog.records if hasattr(record, "fields")
+            )
+
+    run(body())
+
+
+def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            monkeypatch.setattr(listener, "SECONDS_TO_GREET", 0.05)
+            await servers.raw(b"")
+            assert servers.refused("slow") == 1
+            monkeypatch.setattr(listener, "MAX_CONNECTIONS", 0)
+            with pytest.raises(ConnectionRefused, match="more than 0 connections"):
+                await servers.dial(S1)
+            assert servers.refused("crowd") == 1
+
+    run(body())
+
+
+def test_a_client_that_reads_no_answers_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        monkeypatch.setattr(listener, "MAX_UNREAD", 10_000)
+        async with One(tmp_path, size=2) as servers:
+            address = servers.addresses[S1]
+            _, writer = await asyncio.open_connection(address.host, address.port, limit=1)
+            writer.write(wire.HELLO.encode(AS_CLIENT))
+            question = wire.REQUEST.encode(wire.StatusRequest()) * 1000
+            try:
+                while servers.refused("unread") == 0:
+                    writer.write(question)
+                    await writer.drain()
+            except ConnectionError:
+                pass
+            writer.close()
+            assert servers.refused("unread") == 1
+            monkeypatch.undo()
+            await servers.still_serves()
+
+    run(body())
+
+
+# Who cannot prove his name --------------------------------------------------------------------------------------------
+
+
+def test_without_the_right_certificate_nobody_gets_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    issue(ours, ["s1", "s2", "client"])
+    issue(others, ["s1", "s2", "client"])
+
+    async def refused_by(tls: ssl.SSLContext | None, hello: wire.Hello, address: Address) -> None:
+        with pytest.raises((OSError, ConnectionRefused)):
+            await dial(address, tls, hello, lambda payload: None, lambda: None)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2, certificates=ours) as servers:
+            address, own = servers.addresses[S1], Identity("client", ours).dialling()
+            nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            nobody.load_verify_locations(ours / "ca.pem")
+            forged = Identity("client", others).dialling()
+            forged.load_verify_locations(ours / "ca.pem")
+            await refused_by(None, AS_CLIENT, address)  # plain
+            await refused_by(nobody, AS_CLIENT, address)  # no certificate
+            await refused_by(forged, AS_CLIENT, address)  # another authority's
+            await refused_by(own, replace(AS_CLIENT, name="s2"), address)  # another's name
+            await refused_by(own, AS_SERVER, address)  # a client as a server
+            await refused_by(Identity("client", others).dialling(), AS_CLIENT, address)  # ours is not theirs
+            await until(lambda: servers.refused("unauthenticated") == 6)
+            assert len(refusals(caplog)) == 6
+            assert any("'s2' with a certificate for client" in str(one["detail"]) for one in refusals(caplog))
+            async with Client({S1: address}, Identity("client", ours), timeout=SECONDS) as client:
+                assert (await client.status(S1)).server == S1
+
+    run(body())
+
+
+def test_a_server_with_another_name_than_the_one_that_was_dialled_is_not_believed(tmp_path: Path) -> None:
+    issue(tmp_path / "c", ["s1", "s2", "client"])
+
+    async def body() -> None:
+        async with One(tmp_path, size=2, certificates=tmp_path / "c") as servers:
+            misled = Client({S2: servers.addresses[S1]}, Identity("client", tmp_path / "c"), timeout=SECONDS)
+            with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+                await misled.status(S2)
+
+    run(body())
+
+
+# Fuzz -----------------------------------------------------------------------------------------------------------------
+
+PEER_MESSAGES: tuple[PeerMessage, ...] = (
+    RequestVote(S2, S1, Term(3), Index(2), Term(1)),
+    RequestVoteResponse(S2, S1, Term(3), vote_granted=True),
+    AppendEntries(S2, S1, Term(3), Index(0), Term(0), (Entry(Term(1), None), Entry(Term(2), None)), Index(1)),
+    AppendEntries(S2, S1, Term(2), Index(1), Term(1), (), Index(9)),
+    AppendEntriesResponse(S2, S1, Term(1), success=True, index=Index(1)),
+)
+GREETINGS = {
+    wire.Peer.SERVER: wire.HELLO.encode(AS_SERVER),
+    wire.Peer.CLIENT: wire.HELLO.encode(AS_CLIENT),
+    None: b"",  # from somebody who does not even greet well
+}
+REQUESTS: tuple[wire.ClientMessage, ...] = (
+    ClientRequest(CLIENT, S1, Serial(1), Put("k", "v")),
+    wire.StatusRequest(),
+)
+
+
+@pytest.mark.parametrize("number", [400, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_mangled_messages_do_not_stop_a_server_and_are_not_taken_for_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """From strangers, clients and a peer; half mangled as bytes, half as payloads in a good frame. Seed 1."""
+    caplog.set_level(logging.ERROR)  # not a line for each refusal
+    chance = random.Random(1)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            driver = servers.server(S1).driver
+            taken: list[PeerMessage | ClientRequest] = []
+            receive, request = driver.receive, driver.request
+
+            def note_message(message: PeerMessage) -> None:
+                taken.append(message)
+                receive(message)
+
+            def note_request(message: ClientRequest, reply: Reply) -> None:
+                taken.append(message)
+                request(message, reply)
+
+            driver.receive, driver.request = note_message, note_request  # type: ignore[method-assign]
+            for _ in range(number):
+                side = chance.choice((wire.Peer.SERVER, wire.Peer.CLIENT, None))
+                good = _good(side, chance)
+                in_good_frame = chance.random() < 0.5
+                payload = mangle(chance, good[wire.HEADER.size :])
+                mangled = wire.frame(payload, wire.MAX_FRAME) if in_good_frame and payload else mangle(chance, good)
+                taken.clear()
+                await servers.raw(GREETINGS[side] + mangled)
+                if not in_good_frame:
+                    assert all(message in (*PEER_MESSAGES, *REQUESTS) for message in taken)
+            refused = servers.refused("malformed")
+            assert refused > number / 2
+            print(f"{number} mangled messages, {refused:.0f} refused as malformed")
+            await servers.still_serves()
+
+    asyncio.run(body())
+
+
+def _good(side: wire.Peer | None, chance: random.Random) -> bytes:
+    match side:
+        case wire.Peer.SERVER:
+            return wire.PEER.encode(chance.choice(PEER_MESSAGES))
+        case wire.Peer.CLIENT:
+            return wire.REQUEST.encode(chance.choice(REQUESTS))
+        case None:
+            return wire.HELLO.encode(chance.choice((AS_CLIENT, AS_SERVER)))
