@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test nightly bench lint types format clean
+.PHONY: check test nightly cluster bench lint types format clean
 
 check: $(VENV)/.run
 	$(BIN)/model-check
@@ -14,6 +14,11 @@ test: $(VENV)/.test
 # The suites that take minutes, besides the others.
 nightly: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+# Three servers of the reference implementation on this machine, until Ctrl-C; it prints how to talk to them.
+CLUSTER ?= cluster
+cluster: $(VENV)/.server
+	$(BIN)/python -m refimpl cluster $(CLUSTER)
 
 # How fast the explicit engine is; beside TLC (RAFTPROOF_TLC_JAR=/path/to/tla2tools.jar) and Spin where they are.
 bench: $(VENV)/.run
@@ -35,6 +40,10 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[native]"
+	@touch $@
+
+$(VENV)/.server: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server]"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

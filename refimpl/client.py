@@ -3,23 +3,24 @@
 A client has a name of its own and numbers its commands. A retry is the same number, so that the servers recognise it
 (Ongaro 2014 §6.3), wherever it arrives and however often. One command is outstanding at a time.
 
-Where no answer comes in time the command may or may not have taken effect, and may still do so until the next command
-of this client takes effect: `NoAnswer` says just that.
+Where no answer comes in time a write may or may not have taken effect, and may still do so until a later write of this
+client has: `NoAnswer` says just that. Reads are no commands; they go to the leader, which asks a majority whether it
+still is one (§6.4).
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from types import TracebackType
 
 from refimpl import wire
 from refimpl.dialling import Address, Dialled, dial
-from refimpl.entry import Append, ClientId, Delete, Get, Operation, Put, Serial, ServerId
+from refimpl.entry import Append, ClientId, Delete, Operation, Put, Serial, ServerId
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage, RefimplError
-from refimpl.messages import ClientRequest
+from refimpl.messages import ClientRequest, ReadRequest
 from refimpl.tls import Identity
 
 SECONDS_FOR_ONE_SERVER = 1.0
@@ -77,16 +78,19 @@ class Client:
 
     async def get(self, key: str) -> str | None:
         """The key's value at some moment of this call, None if it was absent."""
-        return await self.perform(Get(key))
+        return await self._perform(lambda server: ReadRequest(self._client, server, self._serial, key))
 
     async def perform(self, operation: Operation) -> str | None:
-        """Any of the above; returns the state machine's response."""
-        reason = wire.too_large(operation)
+        """Any operation, through the log; returns the state machine's response."""
+        return await self._perform(lambda server: ClientRequest(self._client, server, self._serial, operation))
+
+    async def _perform(self, to: Callable[[ServerId], wire.Request]) -> str | None:
+        reason = wire.too_large(to(next(iter(self._servers))))
         if reason is not None:
             raise Rejected(reason, "smaller keys and values", "split it")
         async with self._one_at_a_time:
             self._serial = Serial(self._serial + 1)
-            return await self._until_answered(operation)
+            return await self._until_answered(to)
 
     async def status(self, server: ServerId) -> wire.Status:
         """How this server sees itself. Raises OSError, TimeoutError, ConnectionRefused, MalformedMessage."""
@@ -99,7 +103,7 @@ class Client:
 
     # How -------------------------------------------------------------------------------------------------------------
 
-    async def _until_answered(self, operation: Operation) -> str | None:
+    async def _until_answered(self, to: Callable[[ServerId], wire.Request]) -> str | None:
         pause = SHORTEST_PAUSE
         target = self._connected_to or self._another()
         refusals: dict[ServerId, RefimplError] = {}
@@ -108,7 +112,7 @@ class Client:
                 while True:
                     leader: ServerId | None = None
                     try:
-                        match await self._ask(target, operation):
+                        match await self._ask(target, to(target)):
                             case wire.Answer(response=response):
                                 return response
                             case wire.Rejected(reason=reason):
@@ -130,14 +134,14 @@ class Client:
         except TimeoutError:
             self._hang_up()
             raise NoAnswer(
-                f"no answer to {type(operation).__name__} in {self.timeout:g} s; it may or may not have taken effect",
+                f"no answer in {self.timeout:g} s; a write may or may not have taken effect",
                 "an answer while a majority of the servers is up",
                 "look at the servers' status, then read the key",
             ) from None
 
-    async def _ask(self, server: ServerId, operation: Operation) -> wire.ServerReply:
+    async def _ask(self, server: ServerId, request: wire.Request) -> wire.ServerReply:
         await self._connect(server)
-        self._send(ClientRequest(self._client, server, self._serial, operation))
+        self._send(request)
         async with asyncio.timeout(SECONDS_FOR_ONE_SERVER):
             while True:
                 reply = await self._next_reply()

@@ -29,12 +29,14 @@ from refimpl.messages import (
     ClientResponse,
     Message,
     PeerMessage,
+    ReadRequest,
+    ReadResponse,
     RequestVote,
     RequestVoteResponse,
 )
 from refimpl.metrics import Metrics
 from refimpl.replica import Replica
-from refimpl.wire import Answer, Redirect, ServerReply, Status
+from refimpl.wire import Answer, Redirect, Request, ServerReply, Status
 
 MAX_INPUTS = 4096
 """Inputs that wait for one round; beyond it the oldest are dropped, as a network may."""
@@ -73,7 +75,7 @@ class Driver:
         self._chance = chance
         self._events = events
         self._metrics = metrics
-        self._inputs: deque[PeerMessage | tuple[ClientRequest, Reply]] = deque(maxlen=MAX_INPUTS)
+        self._inputs: deque[PeerMessage | tuple[Request, Reply]] = deque(maxlen=MAX_INPUTS)
         self._wake = asyncio.Event()
         self._stopping = False
         self._clients: dict[ClientId, _Waiting] = {}
@@ -89,11 +91,11 @@ class Driver:
         """A peer's message has come."""
         self._put(message)
 
-    def request(self, request: ClientRequest, reply: Reply) -> None:
-        """A client's command has come; `reply` is called once, or never if this server stops first."""
+    def request(self, request: Request, reply: Reply) -> None:
+        """A client's command or read has come; `reply` is called once, or never if this server stops first."""
         self._put((request, reply))
 
-    def _put(self, item: PeerMessage | tuple[ClientRequest, Reply]) -> None:
+    def _put(self, item: PeerMessage | tuple[Request, Reply]) -> None:
         if len(self._inputs) == MAX_INPUTS:
             self._metrics.dropped("inputs")
         self._inputs.append(item)
@@ -180,7 +182,8 @@ class Driver:
         if isinstance(role, Leader):
             for peer in self._replica.config.peers:
                 # One at a time: the core sends from next_index, which only an answer moves.
-                if peer not in self._unanswered and role.next_index[peer] <= last_index:
+                wanted = role.next_index[peer] <= last_index or role.reads.awaits(peer)
+                if wanted and peer not in self._unanswered:
                     self._replicate(peer)
 
     # Inputs -----------------------------------------------------------------------------------------------------------
@@ -206,7 +209,7 @@ class Driver:
             case RequestVoteResponse():
                 pass
 
-    def _take_request(self, request: ClientRequest, reply: Reply) -> None:
+    def _take_request(self, request: Request, reply: Reply) -> None:
         if not isinstance(self._replica.raft.role, Leader):
             reply(Redirect(request.source, request.serial, self._leader))
             return
@@ -220,20 +223,21 @@ class Driver:
     def _deliver(self, messages: tuple[Message, ...]) -> None:
         for message in messages:
             match message:
-                case ClientResponse():
-                    self._answer(message)
-                case ClientRequest():
+                case ClientResponse(destination=client, serial=serial):
+                    self._answer(client, serial, self._replica.response_to(client, serial))
+                case ReadResponse(destination=client, serial=serial, value=value):
+                    self._answer(client, serial, value)
+                case ClientRequest() | ReadRequest():
                     raise AssertionError("a server asks nothing as a client")
                 case RequestVote() | RequestVoteResponse() | AppendEntries() | AppendEntriesResponse():
                     self._send(message)
 
-    def _answer(self, message: ClientResponse) -> None:
-        waiting = self._clients.get(message.destination)
-        if waiting is None or waiting.serial != message.serial:
+    def _answer(self, client: ClientId, serial: Serial, response: str | None) -> None:
+        waiting = self._clients.get(client)
+        if waiting is None or waiting.serial != serial:
             return  # the client has gone on, or away
-        del self._clients[message.destination]
-        response = self._replica.response_to(message.destination, message.serial)
-        waiting.reply(Answer(message.destination, message.serial, response))
+        del self._clients[client]
+        waiting.reply(Answer(client, serial, response))
 
     # Terms, roles, timers ---------------------------------------------------------------------------------------------
 

@@ -17,10 +17,10 @@ from refimpl import wire
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest, MalformedMessage
 from refimpl.events import Events
-from refimpl.messages import ClientRequest, PeerMessage
+from refimpl.messages import ClientRequest, PeerMessage, ReadRequest
 from refimpl.metrics import Metrics
 from refimpl.tls import names_in
-from refimpl.wire import ServerReply, Status, StatusRequest
+from refimpl.wire import Request, ServerReply, Status, StatusRequest
 
 MAX_CONNECTIONS = 1000
 SECONDS_TO_GREET = 5.0
@@ -34,7 +34,7 @@ class Service(Protocol):
 
     def receive(self, message: PeerMessage) -> None: ...
 
-    def request(self, request: ClientRequest, reply: Callable[[ServerReply], None]) -> None: ...
+    def request(self, request: Request, reply: Callable[[ServerReply], None]) -> None: ...
 
     def status(self) -> Status: ...
 
@@ -177,9 +177,9 @@ class Accepted(asyncio.Protocol):
     def _take_from_client(self, payload: bytes) -> None:
         message = wire.REQUEST.decode(payload)
         match message:
-            case ClientRequest():
+            case ClientRequest() | ReadRequest():
                 wire.refuse_foreign(message, self._name, self._reception.server)
-                reason = wire.too_large(message.operation)
+                reason = wire.too_large(message)
                 if reason is not None:
                     self._reply(wire.Rejected(message.source, message.serial, reason))
                     return

@@ -14,7 +14,7 @@ from refimpl.durable import Durable, Record
 from refimpl.entry import ClientId, Entry, Index, Serial
 from refimpl.interface import Applied, Config, Flushed, Input, Output, Waiter
 from refimpl.kv import KeyValueStore
-from refimpl.messages import ClientResponse, Message
+from refimpl.messages import ClientResponse, Message, ReadResponse
 from refimpl.raft import Raft
 
 
@@ -90,11 +90,15 @@ class Replica:
             self._to_answer.clear()
         self._to_apply.extend(output.apply)
         self._to_answer.extend(output.answer)
+        sent = output.send + tuple(
+            ReadResponse(self.config.server, read.client, read.serial, self.store.read(read.key))
+            for read in output.read
+        )
         if output.send_after_sync and self._log_file.unflushed_ends:
             self._outbox.extend(output.send_after_sync)
             self._somebody_waits_for_sync = True
-            return output.send
-        return output.send + output.send_after_sync
+            return sent
+        return sent + output.send_after_sync
 
     def _session_of(self, entry: Entry) -> tuple[ClientId, Serial] | None:
         if entry.command is None:

@@ -36,6 +36,7 @@ from refimpl.messages import (
     AppendEntriesResponse,
     ClientRequest,
     PeerMessage,
+    ReadRequest,
     RequestVote,
     RequestVoteResponse,
 )
@@ -101,7 +102,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The command with this serial has taken effect, once, and will not be lost; `response` is the state machine's."""
+    """The command with this serial has taken effect, once, and will not be lost; `response` is the state machine's, or
+    the value that was read."""
 
     client: ClientId
     serial: Serial
@@ -147,7 +149,9 @@ class Status:
     match_index: dict[ServerId, Index]
 
 
-ClientMessage = ClientRequest | StatusRequest
+Request = ClientRequest | ReadRequest
+"""What a client asks of the leader."""
+ClientMessage = Request | StatusRequest
 """What a client may send."""
 ServerReply = Answer | Redirect | Rejected | Status
 """What a server may send to a client."""
@@ -239,15 +243,15 @@ class Codec(Generic[Kind]):
 HELLO = Codec[Hello](MAX_HELLO, Hello)
 REPLY_TO_HELLO = Codec[Welcome | Refusal](MAX_HELLO, Welcome, Refusal)
 PEER = Codec[PeerMessage](MAX_FRAME, RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse)
-REQUEST = Codec[ClientMessage](MAX_REQUEST, ClientRequest, StatusRequest)
+REQUEST = Codec[ClientMessage](MAX_REQUEST, ClientRequest, ReadRequest, StatusRequest)
 REPLY = Codec[ServerReply](MAX_FRAME, Answer, Redirect, Rejected, Status)
 
 # What a decoder cannot know -------------------------------------------------------------------------------------------
 
 
-def refuse_foreign(message: PeerMessage | ClientRequest, source: str, destination: ServerId) -> None:
+def refuse_foreign(message: PeerMessage | Request, source: str, destination: ServerId) -> None:
     """Raises MalformedMessage unless the message is from whom the handshake named, to this server, within limits."""
-    sender = message.source.partition("/")[0] if isinstance(message, ClientRequest) else message.source
+    sender = message.source.partition("/")[0] if isinstance(message, Request) else message.source
     if sender != source or message.destination != destination:
         raise MalformedMessage(
             f"{type(message).__name__} from {message.source} to {message.destination}",
@@ -267,11 +271,11 @@ def refuse_foreign(message: PeerMessage | ClientRequest, source: str, destinatio
                 raise MalformedMessage(
                     f"{len(message.entries)} entries at once", f"at most {MAX_ENTRIES}", "find out who sends so many"
                 )
-        case RequestVote() | RequestVoteResponse() | AppendEntriesResponse() | ClientRequest():
+        case RequestVote() | RequestVoteResponse() | AppendEntriesResponse() | ClientRequest() | ReadRequest():
             pass
 
 
-def _numbers(message: PeerMessage | ClientRequest) -> Iterator[int]:
+def _numbers(message: PeerMessage | Request) -> Iterator[int]:
     match message:
         case RequestVote():
             yield from (message.term, message.last_log_index, message.last_log_term)
@@ -283,17 +287,21 @@ def _numbers(message: PeerMessage | ClientRequest) -> Iterator[int]:
             yield from (entry.term for entry in message.entries)
         case AppendEntriesResponse():
             yield from (message.term, message.index, message.round)
-        case ClientRequest():
+        case ClientRequest() | ReadRequest():
             yield message.serial
 
 
-def too_large(operation: Operation) -> str | None:
-    """What is too large about an operation, None if nothing is: what one server accepts, every frame must carry."""
-    match operation:
+def too_large(asked: Operation | Request) -> str | None:
+    """What is too large about it, None if nothing is: what one server accepts, every frame must carry."""
+    match asked:
+        case ClientRequest():
+            return too_large(asked.operation)
         case Put(key, value) | Append(key, value):
             pass
         case Delete(key) | Get(key):
             value = ""
+        case ReadRequest():
+            key, value = asked.key, ""
     for what, text, limit in (("key", key, MAX_KEY), ("value", value, MAX_VALUE)):
         if len(text) > limit or len(text.encode()) > limit:
             return f"the {what} has {len(text.encode())} bytes; at most {limit} are allowed"

@@ -23,6 +23,7 @@ from refimpl.messages import (
     AppendEntriesResponse,
     ClientRequest,
     PeerMessage,
+    ReadRequest,
     RequestVote,
     RequestVoteResponse,
 )
@@ -135,6 +136,7 @@ def test_a_peer_that_breaks_the_protocol_is_refused_and_nothing_has_changed(
     async def body() -> None:
         async with One(tmp_path, size=1) as alone:
             await alone.leader()
+            await until(lambda: alone.server(S1).driver.status().last_applied == 1)
             before = alone.server(S1).driver.status()
             lie = AppendEntries(S2, S1, before.term, Index(0), Term(0), (Entry(before.term, None),), Index(0))
             alone.server(S1).driver.receive(lie)
@@ -246,6 +248,7 @@ GREETINGS = {
 }
 REQUESTS: tuple[wire.ClientMessage, ...] = (
     ClientRequest(CLIENT, S1, Serial(1), Put("k", "v")),
+    ReadRequest(CLIENT, S1, Serial(2), "k"),
     wire.StatusRequest(),
 )
 
@@ -261,14 +264,14 @@ def test_mangled_messages_do_not_stop_a_server_and_are_not_taken_for_others(
     async def body() -> None:
         async with One(tmp_path, size=2) as servers:
             driver = servers.server(S1).driver
-            taken: list[PeerMessage | ClientRequest] = []
+            taken: list[PeerMessage | wire.Request] = []
             receive, request = driver.receive, driver.request
 
             def note_message(message: PeerMessage) -> None:
                 taken.append(message)
                 receive(message)
 
-            def note_request(message: ClientRequest, reply: Reply) -> None:
+            def note_request(message: wire.Request, reply: Reply) -> None:
                 taken.append(message)
                 request(message, reply)
 

@@ -30,6 +30,7 @@ from refimpl.messages import (
     AppendEntriesResponse,
     ClientRequest,
     PeerMessage,
+    ReadRequest,
     RequestVote,
     RequestVoteResponse,
 )
@@ -91,6 +92,7 @@ def test_as_many_of_the_largest_commands_as_are_allowed_fit_into_a_frame() -> No
     largest = entry(Put("k" * wire.MAX_KEY, "v" * wire.MAX_VALUE))
     message = AppendEntries(S1, S2, Term(3), Index(4), Term(2), (largest,) * wire.MAX_ENTRIES, Index(4))
     assert len(wire.PEER.encode(message)) <= wire.MAX_FRAME
+    wire.REQUEST.encode(ReadRequest(ClientId("c" * 128), ServerId("s" * 64), Serial(1), "k" * wire.MAX_KEY))
     wire.REQUEST.encode(ClientRequest(ClientId("c" * 128), ServerId("s" * 64), Serial(wire.MAX_NUMBER), Put(
         "k" * wire.MAX_KEY, "v" * wire.MAX_VALUE
     )))  # fmt: skip
