@@ -103,19 +103,7 @@ class Driver:
 
     def status(self) -> Status:
         """How the server sees itself now."""
-        raft = self._replica.raft
-        matched = raft.role.match_index if isinstance(raft.role, Leader) else {}
-        return Status(
-            self._replica.config.server,
-            self._replica.config.servers,
-            type(raft.role).__name__.lower(),
-            raft.current_term,
-            self._leader,
-            raft.log.last_index,
-            raft.commit_index,
-            raft.last_applied,
-            {peer: matched[peer] for peer in self._replica.config.peers if peer in matched},
-        )
+        return status_of(self._replica, self._leader)
 
     # Rounds ----------------------------------------------------------------------------------------------------------
 
@@ -280,3 +268,20 @@ class Driver:
         for client, waiting in self._clients.items():
             waiting.reply(Redirect(client, waiting.serial, self._leader))
         self._clients.clear()
+
+
+def status_of(replica: Replica, leader: ServerId | None) -> Status:
+    """How the server sees itself. `leader`: the one that it follows, if it knows one."""
+    raft, peers = replica.raft, replica.config.peers
+    matched = raft.role.match_index if isinstance(raft.role, Leader) else {}
+    return Status(
+        replica.config.server,
+        replica.config.servers,
+        type(raft.role).__name__.lower(),
+        raft.current_term,
+        leader,
+        raft.log.last_index,
+        raft.commit_index,
+        raft.last_applied,
+        {peer: matched[peer] for peer in peers if peer in matched},
+    )

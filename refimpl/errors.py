@@ -69,5 +69,12 @@ class WalDamaged(RefimplError):
         self.offset = offset
 
 
+class ProcessFailed(RefimplError):
+    """A server process ended by itself, or does not answer."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found, "a server that runs until it is killed", "see its log; the same run may show it again")
+
+
 class WalPoisoned(RefimplError):
     """An earlier write or fsync failed, so what the file holds is unknown until it is read again."""

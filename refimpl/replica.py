@@ -12,7 +12,7 @@ from collections import deque
 from refimpl import wal
 from refimpl.durable import Durable, Record
 from refimpl.entry import ClientId, Entry, Index, Serial
-from refimpl.interface import Applied, Config, Flushed, Input, Output, Waiter
+from refimpl.interface import Applied, Config, Flushed, Input, Leader, Output, Waiter
 from refimpl.kv import KeyValueStore
 from refimpl.messages import ClientResponse, Message, ReadResponse
 from refimpl.raft import Raft
@@ -76,6 +76,17 @@ class Replica:
         """Answer the client that has waited longest and whose entry is applied."""
         waiter = self._to_answer.popleft()
         return ClientResponse(self.config.server, waiter.client, waiter.serial)
+
+    @property
+    def outbox(self) -> tuple[Message, ...]:
+        """The messages that wait for `sync`."""
+        return tuple(self._outbox)
+
+    @property
+    def waiters(self) -> tuple[Waiter, ...]:
+        """The clients that are not answered yet, in the order of their entries; first those that can be."""
+        role = self.raft.role
+        return (*self._to_answer, *(role.waiters if isinstance(role, Leader) else ()))
 
     def response_to(self, client: ClientId, serial: Serial) -> str | None:
         """What the state machine said to a command that is answered now; None once its client has gone on."""

@@ -16,26 +16,31 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 
-from refimpl import wal, wire
+from refimpl import wire
 from refimpl.dialling import Address
 from refimpl.driver import Driver, Timings
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest
 from refimpl.events import Events
 from refimpl.faults import Fault
+from refimpl.held import HeldDriver
 from refimpl.interface import Config
 from refimpl.links import Link
 from refimpl.listener import Reception
 from refimpl.messages import PeerMessage
 from refimpl.metrics import Endpoint, Metrics
-from refimpl.real_directory import RealDirectory
 from refimpl.replica import Replica
+from refimpl.storage import Storage
 from refimpl.tls import Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One server. `identity` None means that nobody has to prove who he is: on loopback only."""
+    """One server. `identity` None means that nobody has to prove who he is: on loopback only.
+
+    For tests: `lossy` lets kill -9 lose what was not flushed (refimpl/lossy_directory.py); with a `harness` the server
+    does nothing of its own accord (refimpl/held.py).
+    """
 
     server: ServerId
     peers: Mapping[ServerId, Address]
@@ -45,6 +50,8 @@ class Settings:
     metrics: Address | None = None
     seed: int | None = None
     broken: frozenset[Fault] = frozenset()
+    lossy: bool = False
+    harness: socket.socket | None = None
 
     @property
     def servers(self) -> tuple[ServerId, ...]:
@@ -72,18 +79,16 @@ class Server:
         # Of its own for each server: with the same timeouts they would stand against each other for ever.
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
         tls = settings.identity
-        self._disk = RealDirectory(settings.data)
+        self._storage = Storage(settings.data, settings.lossy)
         try:
-            log_file, recovered = wal.recover(self._disk)
+            recovered = self._storage.recovered
             self.events.info(
                 "recovered",
                 term=recovered.current_term,
                 entries=recovered.log.last_index,
                 commit_index=recovered.commit_index,
             )
-            config = Config(settings.server, settings.servers, settings.broken, wire.MAX_ENTRIES)
-            replica = Replica(config, log_file, recovered)
-            self.driver = Driver(replica, self._send, settings.timings, chance, self.events, self.metrics)
+            self.driver = self._driver(chance)
             self.metrics.show(self.driver.status)
             self._reception = Reception(
                 settings.server,
@@ -100,7 +105,7 @@ class Server:
                     settings.metrics.host, settings.metrics.port, self.metrics, self.driver.status
                 )
         except BaseException:
-            self._disk.close()
+            self._storage.close()
             raise
         self.events.info(
             "listening",
@@ -132,7 +137,7 @@ class Server:
         await self._listener.wait_closed()
         if self._endpoint is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._endpoint.close)
-        self._disk.close()
+        self._storage.close()
         self.events.info("stopped")
 
     @property
@@ -140,6 +145,15 @@ class Server:
         """Where it listens, as the system has it."""
         host, port = self._listener.sockets[0].getsockname()[:2]
         return Address(host, port)
+
+    def _driver(self, chance: Random) -> Driver | HeldDriver:
+        settings, storage = self.settings, self._storage
+        if settings.harness is not None:
+            config = Config(settings.server, settings.servers, settings.broken)  # one entry a message, as in the spec
+            return HeldDriver(config, storage, self._send, settings.harness, lambda: self.address.port)
+        config = Config(settings.server, settings.servers, settings.broken, wire.MAX_ENTRIES)
+        replica = Replica(config, storage.log_file, storage.recovered)
+        return Driver(replica, self._send, settings.timings, chance, self.events, self.metrics)
 
     def _send(self, message: PeerMessage) -> None:
         self._links[message.destination].send(message)

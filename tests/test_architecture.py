@@ -24,10 +24,13 @@ SHELL = (  # what of refimpl touches the network; the rest has no clock, socket 
     "refimpl/commands/",
     "refimpl/dialling.py",
     "refimpl/driver.py",
+    "refimpl/held.py",
+    "refimpl/held_process.py",
     "refimpl/links.py",
     "refimpl/listener.py",
     "refimpl/local_cluster.py",
     "refimpl/server.py",
+    "refimpl/switchboard.py",
     "refimpl/tls.py",
 )
 ONLY_IN = {  # module → where it may be imported, as path prefixes

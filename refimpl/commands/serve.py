@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import click
@@ -47,9 +48,11 @@ from refimpl.tls import Identity
 )  # fmt: skip
 @click.option("--seed", type=int, help="Draw the timeouts from this seed, and from the name.")
 @click.option("--break", "broken", multiple=True, metavar="FAULT", hidden=True, help="Break a rule. For tests only.")
+@click.option("--lossy", is_flag=True, hidden=True, help="Let kill -9 lose what was not flushed. For tests only.")
+@click.option("--held", type=int, metavar="FD", hidden=True, help="Obey a harness at this socket. For tests only.")
 def command(
     server: str, listen: str, peers: str, data: Path, certificates: Path | None, insecure: bool, metrics: str | None,
-    election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...],
+    election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...], lossy: bool, held: int | None,
 ) -> int:  # fmt: skip
     """Run one server until SIGTERM (exit 0), Ctrl-C (130), or an error of its disk (153: nothing it answered is lost;
     mend what the last line of its log says and start it again). Its log goes to standard error, a JSON object a line.
@@ -66,6 +69,8 @@ def command(
             None if metrics is None else Address.parse(metrics),
             seed,
             faults_named(broken),
+            lossy,
+            None if held is None else socket.socket(fileno=held),
         )
         log_to_standard_error()
         return asyncio.run(_serve(settings, Address.parse(listen)))
