@@ -68,10 +68,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a value that is no text must not end us
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run(arguments))
+    sys.exit(run(arguments))
 
 
-def _run(arguments: list[str] | None) -> int:
+def run(arguments: list[str] | None) -> int:
+    """Run one command and return its exit code."""
     try:
         outcome: Any = cli.main(arguments, prog_name="python -m refimpl", standalone_mode=False)
         return outcome if isinstance(outcome, int) else Exit.DONE

@@ -188,8 +188,12 @@ class Client:
 
     async def close(self) -> None:
         """Close the connection."""
+        last = self._connection
         self._hang_up()
-        await asyncio.sleep(0)  # asyncio closes the socket in its next round
+        if last is not None:
+            await last.lost.wait()
+        for _ in range(3):  # asyncio closes sockets, those that were given up while they were dialled, a round later
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> Client:
         return self

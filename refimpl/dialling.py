@@ -41,6 +41,7 @@ class Dialled(asyncio.Protocol):
 
     def __init__(self, take: Callable[[bytes], None], closed: Callable[[], None]) -> None:
         self.greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.lost = asyncio.Event()
         self.writable = True
         self._frames = wire.FrameReader()
         self._take = take
@@ -70,6 +71,7 @@ class Dialled(asyncio.Protocol):
             self.greeting.set_exception(ConnectionError(f"closed before a welcome ({error or 'no reason given'})"))
             self.greeting.exception()  # whoever dialled may have given up
         self._transport = None
+        self.lost.set()
         self._closed()
 
     def pause_writing(self) -> None:
@@ -85,8 +87,9 @@ class Dialled(asyncio.Protocol):
             self._transport.write(data)
 
     def close(self) -> None:
+        """Hang up at once; `lost` is set when that has happened. Whoever dials waits for answers, not for farewells."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
 
 async def dial(

@@ -23,6 +23,7 @@ from refimpl.tls import names_in
 from refimpl.wire import Request, ServerReply, Status, StatusRequest
 
 MAX_CONNECTIONS = 1000
+SECONDS_TO_CLOSE = 1.0
 SECONDS_TO_GREET = 5.0
 """For TLS and Hello together."""
 MAX_UNREAD = 1 << 24
@@ -55,10 +56,17 @@ class Reception:
         """A protocol for a new connection; asyncio's protocol factory."""
         return Accepted(self)
 
-    def close(self) -> None:
-        """Close them all."""
+    async def close(self) -> None:
+        """Close them all. What was written to them goes out, if the other side takes it soon."""
         for connection in tuple(self.open):
             connection.close()
+        for _ in range(round(SECONDS_TO_CLOSE / 0.01)):
+            if not self.open:
+                return
+            await asyncio.sleep(0.01)
+        for connection in tuple(self.open):
+            connection.abort()
+        await asyncio.sleep(0)  # asyncio closes sockets in its next round
 
 
 class Accepted(asyncio.Protocol):
@@ -66,7 +74,8 @@ class Accepted(asyncio.Protocol):
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None  # None again once nothing more is to be said
+        self._socket: asyncio.Transport | None = None
         self._frames = wire.FrameReader()
         self._take: Callable[[bytes], None] = self._take_hello
         self._name = ""
@@ -79,7 +88,7 @@ class Accepted(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = self._socket = transport
         host, port = transport.get_extra_info("peername")[:2]
         self._address = f"{host}:{port}"
         self._reception.open.add(self)
@@ -106,6 +115,12 @@ class Accepted(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.close()
+        self._reception.open.discard(self)
+
+    def abort(self) -> None:
+        """Be done at once."""
+        if self._socket is not None:
+            self._socket.abort()
 
     def close(self) -> None:
         """Stop reading, let what was written go out, and be done."""
@@ -117,7 +132,6 @@ class Accepted(asyncio.Protocol):
         if self._securing is not None:
             self._securing.cancel()
         transport.close()
-        self._reception.open.discard(self)
         self._reception.metrics.connections(-1)
 
     # The handshake --------------------------------------------------------------------------------------------------

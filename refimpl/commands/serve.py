@@ -86,8 +86,7 @@ async def _serve(settings: Settings, listen: Address) -> int:
 
             def stop(number: int) -> None:
                 stopped_by.append(number)
-                loop.remove_signal_handler(number)  # a second one does not wait
-                server.stop()
+                server.stop()  # again and again, if the terminal and a supervisor both say so
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop, number)

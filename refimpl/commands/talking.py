@@ -79,7 +79,7 @@ def checked(text: str) -> str:
 def say(text: str | None, as_json: bool, **fields: object) -> None:
     """The outcome, for people or for programs."""
     if as_json:
-        click.echo(msgspec.json.encode(fields))
+        click.echo(msgspec.json.encode(fields).decode())
     elif text is not None:
         click.echo(text)
 

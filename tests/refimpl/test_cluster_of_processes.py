@@ -1,0 +1,131 @@
+"""Server processes and the command line, as a person uses them: kill -9, a full disk, Ctrl-C, wrong certificates."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from refimpl import __main__
+from refimpl.entry import ServerId
+from refimpl.exits import Exit
+from refimpl.local_cluster import LocalCluster
+
+SECONDS = 30
+FAST = ("--election-timeout", "0.2", "--heartbeat", "0.05")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
+    with LocalCluster(tmp_path / "cluster", ("s1", "s2", "s3"), options=FAST) as cluster:
+        cluster.start_all()
+        yield cluster
+
+
+def refimpl(*arguments: str) -> tuple[int, str, str]:
+    """A command of the command line, in this process: starting another takes longer than most commands."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = __main__.run(list(arguments))
+    return code, out.getvalue(), err.getvalue()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def leader_of(cluster: LocalCluster) -> ServerId:
+    _, out, _ = refimpl("status", "--cluster", str(cluster.folder), "--json", "--timeout", "5")
+    answers = [answer for answer in json.loads(out)["servers"].values() if isinstance(answer, dict)]
+    newest = max(answers, key=lambda answer: int(answer["term"]))
+    return ServerId(newest["leader"])
+
+
+def events(cluster: LocalCluster, server: str, event: str) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in cluster.log(ServerId(server)).read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def test_a_cluster_survives_kill_9_of_its_leader_and_ends_well(cluster: LocalCluster) -> None:
+    here = ("--cluster", str(cluster.folder))
+    assert refimpl("put", *here, "greeting", "hellö")[:2] == (0, "done\n")
+    leader = leader_of(cluster)
+    cluster.kill(leader)
+    assert refimpl("get", *here, "greeting")[:2] == (0, "hellö\n")
+    assert refimpl("get", *here, "absent", "--json")[0] == Exit.ABSENT
+    assert refimpl("delete", *here, "greeting")[0] == 0
+    cluster.start(leader)
+    until(lambda: any(e["commit_index"] for e in events(cluster, leader, "recovered")))
+    assert refimpl("get", *here, "greeting")[0] == Exit.ABSENT
+    assert set(cluster.stop().values()) == {0}
+    assert all(events(cluster, server, "stopped") for server in cluster.book.servers)
+
+
+def test_a_server_whose_disk_is_full_says_what_to_do_and_goes_on_after_it_was_done(cluster: LocalCluster) -> None:
+    here = ("--cluster", str(cluster.folder))
+    assert refimpl("put", *here, "k", "1" * 60_000)[0] == 0  # so that the server's log, a file too, is not the largest
+    victim = leader_of(cluster)
+    process = cluster.processes[victim]
+    largest = max(file.stat().st_size for file in (cluster.folder / victim).iterdir())
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest + 100, largest + 100))
+    assert refimpl("put", *here, "k", "2" * 1000)[0] == 0  # by the others
+    until(lambda: process.poll() is not None)
+    assert process.returncode == Exit.IO_ERROR
+    [said] = events(cluster, victim, "disk")
+    assert "restart the server" in str(said["remedy"])
+    cluster.start(victim)
+    assert refimpl("get", *here, "k")[:2] == (0, "2" * 1000 + "\n")
+
+
+def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
+    here = ("--cluster", str(cluster.folder), "--timeout", "0.5")
+    for server in ("s1", "s2"):
+        cluster.kill(ServerId(server))
+    code, out, err = refimpl("put", *here, "k", "v")
+    assert (code, out) == (Exit.UNKNOWN, "")
+    assert "may or may not have taken effect" in err
+    code, out, _ = refimpl("put", *here, "k", "v", "--json")
+    assert (code, json.loads(out)["outcome"]) == (Exit.UNKNOWN, "unknown")
+
+
+def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> None:
+    until(lambda: all(events(cluster, server, "leader") for server in ("s1", "s2")))
+    cluster.processes[ServerId("s1")].send_signal(signal.SIGINT)
+    cluster.processes[ServerId("s2")].send_signal(signal.SIGTERM)
+    assert cluster.processes[ServerId("s1")].wait(SECONDS) == Exit.INTERRUPTED
+    assert cluster.processes[ServerId("s2")].wait(SECONDS) == Exit.DONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("get", "k"), Exit.USAGE, "give --cluster DIR, or --servers"),
+        (("get", "k", "--cluster", "/nowhere"), Exit.USAGE, "no cluster.json in /nowhere"),
+        (("get", "k", "--servers", "s1=127.0.0.1:1"), Exit.USAGE, "either --certificates DIR or --insecure"),
+        (("get", "k", "--servers", "s1", "--insecure"), Exit.USAGE, "NAME=HOST:PORT"),
+        (("get", "k" * 2000, "--servers", "s1=127.0.0.1:1", "--insecure"), Exit.REFUSED, "the key has 2000 bytes"),
+        (("put", "k", "\udcff", "--servers", "s1=127.0.0.1:1", "--insecure"), Exit.USAGE, "not text in UTF-8"),
+        (("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "d"), Exit.USAGE, "--certificates DIR or --ins"),
+        (("serve", "--id", "s1", "--listen", "0.0.0.0:0", "--data", "d", "--insecure"), Exit.USAGE, "loopback"),
+        (("serve", "--id", "s1", "--listen", "here", "--data", "d", "--insecure"), Exit.USAGE, "HOST:PORT"),
+        (
+            ("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "/nowhere/d", "--insecure"),
+            Exit.IO_ERROR,
+            "/nowhere",
+        ),
+        (("certificates", "d", "--names", "a.b"), Exit.USAGE, "letters, digits and inner hyphens"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_code(arguments: tuple[str, ...], code: Exit, said: str) -> None:
+    found, _, err = refimpl(*arguments)
+    assert found == code
+    assert said in err
