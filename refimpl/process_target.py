@@ -81,7 +81,7 @@ class ProcessTarget:
         """A fresh cluster: every server up, with an empty directory. Raises ProcessFailed."""
         if not servers or len(set(servers)) != len(servers):
             raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
-        if not self._sound or tuple(self._servers) != servers:
+        if not self._sound or tuple(self._servers) != servers or not self._board().is_silent():
             self.close()
         with self._doing():
             self._runs += 1

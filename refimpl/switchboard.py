@@ -68,7 +68,7 @@ class Switchboard:
         self._selector = selectors.DefaultSelector()
         self._from: dict[tuple[str, str], _Line] = {}  # source, destination: the source has dialled
         self._to: dict[tuple[str, str], _Line] = {}  # source, destination: dialled here in the source's name
-        self._arrived: dict[ServerId, deque[Sent]] = {server: deque() for server in self._servers}
+        self._arrived: dict[ServerId, list[Sent]] = {server: [] for server in self._servers}
         self._listeners = {server: socket.create_server((LOOPBACK, 0)) for server in self._servers}
         for server, listener in self._listeners.items():
             self._selector.register(listener, selectors.EVENT_READ, server)
@@ -77,23 +77,22 @@ class Switchboard:
         """Where the others believe this server to listen."""
         return f"{LOOPBACK}:{self._listeners[server].getsockname()[1]}"
 
-    def listen(self, deadline: float) -> None:
-        """Wait for something to come, and take it. `deadline` is a time of time.monotonic. Raises TimeoutError."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        for key, _ in self._selector.select(left):
-            if isinstance(key.data, _Line):
-                self._take(key.data)
-            else:
-                self._accept(key.data)
-
     def sent_by(self, server: ServerId, number: int, deadline: float) -> list[Sent]:
-        """The next `number` messages from this server, to whomever. Raises TimeoutError."""
-        arrived = self._arrived[server]
-        while len(arrived) < number:
-            self.listen(deadline)
-        return [arrived.popleft() for _ in range(number)]
+        """What this server has sent, to whomever, once that is `number` messages; more, if more has come. `deadline` is
+        a time of time.monotonic. Raises TimeoutError."""
+        self._take_what_comes(0)
+        while len(self._arrived[server]) < number:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._take_what_comes(left)
+        found, self._arrived[server] = self._arrived[server], []
+        return found
+
+    def is_silent(self) -> bool:
+        """Whether everything that has come was asked for."""
+        self._take_what_comes(0)
+        return not any(self._arrived.values())
 
     def deliver(self, message: ServerMessage, port: int) -> None:
         """Send the message to its destination, which listens at this port."""
@@ -119,6 +118,14 @@ class Switchboard:
         self._selector.close()
 
     # Connections ------------------------------------------------------------------------------------------------------
+
+    def _take_what_comes(self, seconds: float) -> None:
+        """Waits so long for the first."""
+        for key, _ in self._selector.select(seconds):
+            if isinstance(key.data, _Line):
+                self._take(key.data)
+            else:
+                self._accept(key.data)
 
     def _accept(self, destination: ServerId) -> None:
         end, _ = self._listeners[destination].accept()
