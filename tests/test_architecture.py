@@ -29,10 +29,12 @@ SHELL = (  # what of refimpl touches the network; the rest has no clock, socket 
     "refimpl/links.py",
     "refimpl/listener.py",
     "refimpl/local_cluster.py",
+    "refimpl/process_target.py",
     "refimpl/server.py",
     "refimpl/switchboard.py",
     "refimpl/tls.py",
 )
+OTHERS = ("checker/", "spec/", "traces/")
 ONLY_IN = {  # module → where it may be imported, as path prefixes
     "lark": ("spec/parse",),
     "z3": ("checker/symbolic/",),
@@ -42,6 +44,8 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "asyncio": SHELL,
     "socket": SHELL,
     "ssl": SHELL,
+    "threading": ("refimpl/metrics.py", *SHELL, *OTHERS),
+    "time": (*SHELL, *OTHERS),
     "prometheus_client": ("refimpl/metrics.py",),
     "cryptography": ("refimpl/certificates.py",),
     "random": ("checker/explicit/simulation.py", *SHELL),  # seeded, or free to choose a pause

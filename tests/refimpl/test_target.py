@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,20 +213,3 @@ def test_faults_are_chosen_by_name() -> None:
     assert create(frozenset({"no-dedup", "vote-not-durable"})).name == "refimpl (no-dedup) (vote-not-durable)"
     with pytest.raises(ImpossibleRequest, match="unknown faults no-fsync; allowed: one of new-leader-auto-commits"):
         create(frozenset({"no-fsync"}))
-
-
-def test_this_package_imports_neither_the_spec_nor_the_checker_and_only_the_disk_touches_os() -> None:
-    import ast
-
-    import refimpl
-
-    for path in Path(refimpl.__file__).parent.rglob("*.py"):
-        names: set[str] = set()
-        for statement in ast.walk(ast.parse(path.read_text())):
-            if isinstance(statement, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in statement.names}
-            elif isinstance(statement, ast.ImportFrom) and statement.module:
-                names.add(statement.module.split(".")[0])
-        forbidden = {"spec", "checker", "random", "time", "socket", "threading", "asyncio"}
-        assert not names & forbidden, path.name
-        assert "os" not in names or path.name == "real_directory.py", path.name
