@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test nightly cluster bench lint types format clean
+.PHONY: check test nightly cluster bench bench-cluster lint types format clean
 
 check: $(VENV)/.run
 	$(BIN)/model-check
@@ -23,6 +23,10 @@ cluster: $(VENV)/.server
 # How fast the explicit engine is; beside TLC (RAFTPROOF_TLC_JAR=/path/to/tla2tools.jar) and Spin where they are.
 bench: $(VENV)/.run
 	$(BIN)/python bench/explicit.py
+
+# Writes/s and latency of three local servers, beside etcd (RAFTPROOF_ETCD=/path/to/etcd, or on the PATH) and plain fsyncs.
+bench-cluster: $(VENV)/.server
+	$(BIN)/python bench/cluster.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -25,7 +25,8 @@ class Record:
     commit_index: Index | None = None
 
     def is_empty(self) -> bool:
-        return self == Record()
+        marked = self.term_and_vote is not None or self.commit_index is not None
+        return not marked and self.truncate_to is None and not self.append
 
 
 @dataclass(frozen=True, slots=True)

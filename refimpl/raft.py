@@ -115,7 +115,7 @@ class Raft:
 
     def step(self, event: Input) -> Output:
         """Take one input to its end; everything durable that changed is in one record."""
-        before = self.durable
+        before = self._marks
         self._effects = _Effects()
         match event:
             case ElectionTimeout():
@@ -143,18 +143,21 @@ class Raft:
     @property
     def durable(self) -> Durable:
         """What the disk holds once everything that was asked to be persisted is flushed."""
-        vote = None if Fault.VOTE_NOT_DURABLE in self.config.broken else self.voted_for
-        return Durable(self.current_term, vote, self.log, self.commit_index)
+        term_and_vote, commit_index = self._marks
+        return Durable(*term_and_vote, self.log, commit_index)
 
-    def _record_since(self, before: Durable) -> Record:
-        after = self.durable
-        term_and_vote = (after.current_term, after.voted_for)
-        changed = term_and_vote != (before.current_term, before.voted_for)
+    @property
+    def _marks(self) -> tuple[tuple[Term, ServerId | None], Index]:
+        vote = None if Fault.VOTE_NOT_DURABLE in self.config.broken else self.voted_for
+        return (self.current_term, vote), self.commit_index
+
+    def _record_since(self, before: tuple[tuple[Term, ServerId | None], Index]) -> Record:
+        term_and_vote, commit_index = self._marks
         return Record(
-            term_and_vote=term_and_vote if changed else None,
+            term_and_vote=term_and_vote if term_and_vote != before[0] else None,
             truncate_to=self._effects.truncate_to,
             append=tuple(self._effects.append),
-            commit_index=after.commit_index if after.commit_index != before.commit_index else None,
+            commit_index=commit_index if commit_index != before[1] else None,
         )
 
     # Terms and roles (§3.3, §3.4) ---------------------------------------------------------------------------------

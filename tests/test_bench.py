@@ -24,3 +24,18 @@ def test_benchmark_prints_its_tables(tmp_path: Path) -> None:
     assert "bytes/state" in ran.stdout
     assert "not here: no RAFTPROOF_TLC_JAR" in ran.stdout
     assert "not here: no spin and no gcc" in ran.stdout
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_clusters_measures_each_system_and_says_that_etcd_is_missing(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "RAFTPROOF_ETCD"}
+    environment["PATH"] = str(tmp_path)
+    command = [sys.executable, str(ROOT / "bench" / "cluster.py"), "--seconds", "0.5", "--clients", "1,8"]
+    ran = subprocess.run(
+        [*command, "--folder", str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("refimpl, TLS") == 2
+    assert ran.stdout.count("a loop of fsyncs") == 2
+    assert "not here: no RAFTPROOF_ETCD" in ran.stdout
+    assert not list(tmp_path.iterdir()), "what was written is removed"
