@@ -44,7 +44,13 @@ model one:
     agree depth 5 window 1
 """
 
-SHIPPED = [(path, model) for path in shipped_specs() for model in load_file(path).models]
+SLOW = pytest.mark.slow
+# The first model of each spec, and the others where there is more time.
+SHIPPED = [
+    pytest.param(path, model, id=f"{path.stem}-{model}", marks=[SLOW] * (number > 0 or "proof" in path.stem))
+    for path in shipped_specs()
+    for number, model in enumerate(load_file(path).models)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +76,7 @@ def agreed(path: Path, depth: int = 5, window: int = 1) -> Agreed:
 # ------------------------------------------------------------------------------------------- agreement
 
 
-@pytest.mark.parametrize(("path", "model"), SHIPPED, ids=[f"{path.stem}-{model}" for path, model in SHIPPED])
+@pytest.mark.parametrize(("path", "model"), SHIPPED)
 def test_engines_agree_on_every_shipped_model_near_its_start(path: Path, model: str) -> None:
     found = compare(ask(str(path), model=model), Agreement(3, 1), None)
     assert found.difference is None
