@@ -215,7 +215,7 @@ def _checked_mutant(mutant: MutantDeclaration, rest: tuple[Declaration, ...], fi
             message = f"there is no spec `{mutant.of}` beside this file or above its folder"
             report.error("S511", mutant.place, message, "a mutant stands in mutants/NAME.spec beside its spec")
             return report.diagnostics
-        base = (*_parse(read_source(path), str(path))[0].declarations, *rest)
+        base = (*_whole(path, _parse(read_source(path), str(path))[0].declarations, report), *rest)
     changed = mutated(base, mutant, report)
     return (*report.diagnostics, *_checked_under_all(mutant.of, changed)) if changed else report.diagnostics
 

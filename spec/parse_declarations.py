@@ -59,8 +59,8 @@ def declarations(node: Node, building: Building) -> tuple[syntax.Declaration, ..
             return (model(node, building),)
         case "mutant", _:
             return (mutant(node, building),)
-        case "extends", [name]:
-            return (syntax.ExtendsDeclaration(str(name), building.place(name)),)
+        case "extends", [name, behaviour]:
+            return (syntax.ExtendsDeclaration(str(name), behaviour is not None, building.place(name)),)
         case "beside", [where, label, body]:
             side = syntax.Beside(str(where.children[0]))
             return (syntax.BesideDeclaration(side, str(label), block(body, building), building.place(label)),)

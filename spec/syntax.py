@@ -613,22 +613,24 @@ class MutantDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class ExtendsDeclaration:
-    """``extends SPEC``: what that spec declares is declared here, too."""
+    """``extends SPEC``: what that spec declares is declared here, too. ``with behaviour``: and behaves otherwise."""
 
     spec: str
+    behaviour: bool
     place: Place
 
 
 class Beside(Enum):
-    """On which side of the marked statements."""
+    """On which side of the marked statements, or in their place."""
 
     BEFORE = "before"
     AFTER = "after"
+    INSTEAD = "instead"
 
 
 @dataclass(frozen=True, slots=True)
 class BesideDeclaration:
-    """``before LABEL:`` or ``after LABEL:`` with statements that run beside those marked ``at LABEL:``."""
+    """``before LABEL:``, ``after LABEL:`` or ``instead of LABEL:`` with statements for those marked ``at LABEL:``."""
 
     where: Beside
     label: str

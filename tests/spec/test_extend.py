@@ -118,6 +118,7 @@ def test_its_network_takes_the_place_of_the_other_one(tmp_path: Path) -> None:
     ("old", "new", "code"),
     [
         ("extends base", "extends nobody", "S519"),
+        ("before grow:", "instead of grow:", "S519"),
         ("extends base\n", "", "S519"),
         ("extends base", "extends base\nextends base", "S519"),
         ("before grow:", "before shrink:", "S508"),
@@ -133,6 +134,97 @@ def test_its_network_takes_the_place_of_the_other_one(tmp_path: Path) -> None:
 def test_what_adds_behaviour_or_does_not_fit_is_refused(tmp_path: Path, old: str, new: str, code: str) -> None:
     assert old in EXTENSION
     assert code in codes(written(tmp_path, EXTENSION.replace(old, new, 1)))
+
+
+FURTHER = """\
+extends base with behaviour
+message Note:
+    sent: 0..top
+message Ask:
+server:
+    volatile told: 0..top = 0
+    action ask(peer: Server):
+        send Ask() to peer
+process Clock never crashes:
+    volatile hour: 0..1 = 0
+    action tick:
+        hour := 1
+const Clock: set
+on Ask m as asked:
+    told := n
+instead of tell:
+    send Note(n=n, sent=told) to peer
+after take:
+    told := max(told, m.sent)
+invariant told_is_known: forall p in Server: p.told <= p.n
+model mine:
+    Server = {a, b}
+    Clock = {c}
+    top = 2
+    max_in_flight = 2
+mutant forgets of more:
+    breaks told_is_known
+    at grow:
+        n := n + 1
+        told := n + 1
+"""
+MARKED = BASE.replace("        for peer in Server - {self}:\n            send Note(n=n) to peer\n", """\
+        for peer in Server - {self}:
+            at tell:
+                send Note(n=n) to peer
+""")
+
+
+def test_with_behaviour_it_has_further_rules_variables_and_fields(tmp_path: Path) -> None:
+    path = written(tmp_path, FURTHER, MARKED)
+    assert codes(path) == []
+    system = load_system(path)
+    assert {rule.name for rule in system.rules} == {"step", "note", "ask", "asked", "tick"}
+    assert [v.name for v in system.variables] == ["n", "told", "hour"]
+    assert {message.name: len(message.fields) for message in system.messages} == {"Note": 2, "Ask": 0}
+    assert [p.name for p in system.invariants] == ["bounded", "told_is_known"]
+
+
+def test_statements_stand_instead_of_marked_ones_and_beside_them_at_once(tmp_path: Path) -> None:
+    more = FURTHER.replace("after take:", """\
+before grow:
+    told := n + 1
+instead of grow:
+    n := n + 2
+after grow:
+    told := max(told, n - 1)
+after take:""")
+    path = written(tmp_path, more, MARKED)
+    assert codes(path) == []
+    evaluator = Evaluator(load_system(path))
+    (state,) = evaluator.initial_states()
+    after = next(after for label, after in evaluator.transitions(state) if label.rule == "step")
+    assert after.memory[0] == (2, 1)
+
+
+def test_a_mutant_of_an_extension_is_planted_in_both_texts(tmp_path: Path) -> None:
+    path = written(tmp_path, FURTHER, MARKED)
+    found = Evaluator(load_system(path, mutant="forgets"))
+    (state,) = found.initial_states()
+    broken = {label.rule for label, after in found.transitions(state) if "told_is_known" in found.violated(after)}
+    assert broken == {"step"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("instead of tell:", "instead of told:", "S508"),
+        ("after take:", "instead of tell:", "S519"),
+        ("    sent: 0..top", "    n: 0..top", "S202"),
+        ("volatile told:", "volatile n:", "S202"),
+        (", sent=told", "", "S3"),
+    ],
+)
+def test_what_does_not_fit_an_extension_with_behaviour_is_refused(
+    tmp_path: Path, old: str, new: str, code: str
+) -> None:
+    assert old in FURTHER
+    assert any(found.startswith(code) for found in codes(written(tmp_path, FURTHER.replace(old, new, 1), MARKED)))
 
 
 def test_an_error_of_the_other_spec_is_reported(tmp_path: Path) -> None:
