@@ -57,8 +57,11 @@ class Replica:
 
     @property
     def to_apply(self) -> int:
-        """How many committed entries the state machine has not applied."""
-        return len(self._to_apply)
+        """How many committed entries of the log the state machine has not applied."""
+        if not self._to_apply:
+            return 0
+        # In a cluster that is broken on purpose a committed entry may have been cut off.
+        return max(0, min(len(self._to_apply), self.raft.log.last_index - self._to_apply[0] + 1))
 
     def apply_next(self) -> tuple[Message, ...]:
         """Let the state machine apply the next committed entry."""
