@@ -104,7 +104,7 @@ class Client:
     # How -------------------------------------------------------------------------------------------------------------
 
     async def _until_answered(self, to: Callable[[ServerId], wire.Request]) -> str | None:
-        pause = SHORTEST_PAUSE
+        pause, redirected = SHORTEST_PAUSE, False
         target = self._connected_to or self._another()
         refusals: dict[ServerId, RefimplError] = {}
         try:
@@ -125,9 +125,10 @@ class Client:
                             raise
                     except (OSError, TimeoutError):
                         self._hang_up()
-                    if leader is not None and leader != target and leader in self._servers:
-                        target = leader
+                    if leader is not None and leader != target and leader in self._servers and not redirected:
+                        target, redirected = leader, True  # once; two servers may each take the other for the leader
                     else:
+                        redirected = False
                         target = self._another(target)
                         await asyncio.sleep(pause * self._chance.uniform(0.5, 1))
                         pause = min(2 * pause, LONGEST_PAUSE)

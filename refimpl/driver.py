@@ -16,7 +16,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
-from time import perf_counter
 
 from refimpl.entry import ClientId, Serial, ServerId, Term
 from refimpl.errors import ProtocolViolation
@@ -40,6 +39,8 @@ from refimpl.wire import Answer, Redirect, Request, ServerReply, Status
 
 MAX_INPUTS = 4096
 """Inputs that wait for one round; beyond it the oldest are dropped, as a network may."""
+STALLS = 4
+"""Election timeouts for which a leader goes on sending heartbeats while its disk does not answer."""
 APPLIED_PER_ROUND = 1000
 """So that a start from a long log does not keep the server from its heartbeats."""
 
@@ -115,9 +116,7 @@ class Driver:
             while not self._stopping:
                 self._round(loop)
                 if self._replica.needs_sync:
-                    begun = perf_counter()
-                    await loop.run_in_executor(disk, self._replica.sync)
-                    self._metrics.synced(perf_counter() - begun)
+                    await self._sync(loop, disk)
                     self._deliver(self._replica.release())
                     self._finish(loop.time())
                 elif not self._inputs and not self._replica.to_apply:
@@ -131,6 +130,20 @@ class Driver:
         """End after the current round. Clients that wait are sent away; what they asked for may still happen."""
         self._stopping = True
         self._wake.set()
+
+    async def _sync(self, loop: asyncio.AbstractEventLoop, disk: ThreadPoolExecutor) -> None:
+        begun = loop.time()
+        flushing = loop.run_in_executor(disk, self._replica.sync)
+        patience = begun + STALLS * self._timings.election_timeout
+        while self._heartbeat_due < patience:
+            # A slow disk costs time, not the leadership. To send what is in memory touches no file; one whose disk
+            # stalls for good is better replaced, so this ends.
+            await asyncio.wait((flushing,), timeout=max(0, self._heartbeat_due - loop.time()))
+            if flushing.done():
+                break
+            self._beat(loop.time())
+        await flushing
+        self._metrics.synced(loop.time() - begun)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._wake.clear()
@@ -154,10 +167,13 @@ class Driver:
             self._await_leader(now)
             self._deliver(self._replica.handle(ElectionTimeout()))
         if now >= self._heartbeat_due:
-            self._heartbeat_due = now + self._timings.heartbeat
-            for peer in self._replica.config.peers:
-                self._replicate(peer)
+            self._beat(now)
         self._finish(now)
+
+    def _beat(self, now: float) -> None:
+        self._heartbeat_due = now + self._timings.heartbeat
+        for peer in self._replica.config.peers:
+            self._replicate(peer)
 
     def _finish(self, now: float) -> None:
         """What follows from the inputs without another one: apply, answer, replicate."""
@@ -266,7 +282,8 @@ class Driver:
 
     def _send_clients_away(self) -> None:
         for client, waiting in self._clients.items():
-            waiting.reply(Redirect(client, waiting.serial, self._leader))
+            leader = None if self._stopping and self._leader == self._replica.config.server else self._leader
+            waiting.reply(Redirect(client, waiting.serial, leader))
         self._clients.clear()
 
 

@@ -21,6 +21,8 @@ from refimpl.metrics import Metrics
 
 MAX_QUEUED = 1 << 23
 """Bytes, of frames that wait for a link."""
+MAX_MESSAGES = 64
+"""So that a peer that comes back has not to read the heartbeats of an hour."""
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 """Seconds between two attempts to dial."""
@@ -51,7 +53,7 @@ class Link:
             return
         self._queue.append(data)
         self._queued += len(data)
-        while self._queued > MAX_QUEUED:
+        while self._queued > MAX_QUEUED or len(self._queue) > MAX_MESSAGES:
             self._queued -= len(self._queue.popleft())
             self._metrics.dropped("link")
 

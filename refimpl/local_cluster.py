@@ -29,7 +29,10 @@ class LocalCluster:
     """The processes. A `with` block ends with none of them left."""
 
     def __init__(self, folder: Path, servers: Iterable[str], secure: bool = True, options: Sequence[str] = ()) -> None:
-        """Prepare the folder; `options` go to every server. Raises ImpossibleRequest, OSError."""
+        """Prepare the folder, or find it prepared, and then it stays as it is; `options` go to every server.
+
+        Raises ImpossibleRequest, OSError.
+        """
         names = tuple(ServerId(server) for server in servers)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         certificates = folder / "certificates" if secure else None

@@ -1,8 +1,8 @@
 """One running server without sockets or timers: core, log file and state machine, driven by whoever holds it.
 
 The driver gives inputs and asks for effects; messages that may leave come back from each call. Where the core demands
-it, messages wait for the log file: `sync`, which may run in a thread of its own while nothing else is called, then
-`release`. Many inputs before one `sync` are a group commit: their records share an fsync.
+it, messages wait for the log file: `sync`, which may run in a thread of its own while nothing is called that writes
+(a Replicate does not), then `release`. Many inputs before one `sync` are a group commit: their records share an fsync.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +30,7 @@ from refimpl.links import Link
 from refimpl.listener import Reception
 from refimpl.messages import PeerMessage
 from refimpl.metrics import Endpoint, Metrics
+from refimpl.ownership import claim
 from refimpl.replica import Replica
 from refimpl.storage import Storage
 from refimpl.tls import Identity
@@ -79,8 +81,11 @@ class Server:
         # Of its own for each server: with the same timeouts they would stand against each other for ever.
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
         tls = settings.identity
-        self._storage = Storage(settings.data, settings.lossy)
-        try:
+        with ExitStack() as undo:
+            self._storage = Storage(settings.data, settings.lossy)
+            undo.callback(self._storage.close)
+            if settings.harness is None:
+                claim(self._storage.directory, settings.server, settings.servers)
             recovered = self._storage.recovered
             self.events.info(
                 "recovered",
@@ -98,15 +103,14 @@ class Server:
                 self.events,
                 self.metrics,
             )
-            self._listener = await self._listen_there()
             self._links = {peer: self._link(peer, chance) for peer in settings.peers}
             if settings.metrics is not None:
                 self._endpoint = Endpoint(
                     settings.metrics.host, settings.metrics.port, self.metrics, self.driver.status
                 )
-        except BaseException:
-            self._storage.close()
-            raise
+                undo.callback(self._endpoint.close)
+            self._listener = await self._listen_there()
+            undo.pop_all()
         self.events.info(
             "listening",
             address=str(self.address),

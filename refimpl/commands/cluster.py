@@ -21,16 +21,18 @@ SECONDS_BETWEEN_LOOKS = 0.5
 @click.command("cluster")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--size", type=click.IntRange(1, 9), default=3, show_default=True, help="How many servers a new cluster has."
+    "--size", type=click.IntRange(1, 9), show_default="3", help="How many servers a new cluster has."
 )
 @click.option("--insecure", is_flag=True, help="A new cluster without certificates.")
-def command(folder: Path, size: int, insecure: bool) -> int:
+def command(folder: Path, size: int | None, insecure: bool) -> int:
     """Run the cluster in DIR until Ctrl-C; a new one if DIR has none. What was written is there the next time.
 
     A server that dies is not started again: kill one, look, and start it with the command that is printed.
     """
     try:
-        cluster = LocalCluster(folder, [f"s{number}" for number in range(1, size + 1)], secure=not insecure)
+        cluster = LocalCluster(folder, [f"s{number}" for number in range(1, (size or 3) + 1)], secure=not insecure)
+        if size not in (None, len(cluster.book.servers)) or (insecure and cluster.book.certificates is not None):
+            raise click.UsageError(f"the cluster in {folder} is not such a one; leave --size and --insecure out")
     except (ImpossibleRequest, ValueError) as error:
         raise Stop(Exit.USAGE, str(error)) from error
     stopping = threading.Event()

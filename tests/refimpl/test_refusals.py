@@ -216,6 +216,7 @@ def test_without_the_right_certificate_nobody_gets_in(tmp_path: Path, caplog: py
             assert any("'s2' with a certificate for client" in str(one["detail"]) for one in refusals(caplog))
             async with Client({S1: address}, Identity("client", ours), timeout=SECONDS) as client:
                 assert (await client.status(S1)).server == S1
+            await until(lambda: not servers.server(S1)._reception.open)
 
     run(body())
 

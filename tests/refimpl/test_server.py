@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -16,7 +17,7 @@ from refimpl.client import NoAnswer, Rejected
 from refimpl.dialling import Address
 from refimpl.entry import Append, ClientId, Get, Put, Serial, ServerId
 from refimpl.errors import DiskError, ImpossibleRequest
-from refimpl.messages import ClientRequest
+from refimpl.messages import AppendEntries, ClientRequest, PeerMessage
 from refimpl.server import Server, Settings
 from tests.refimpl.servers import SECONDS, Servers, run, until
 
@@ -171,6 +172,38 @@ def test_a_server_whose_disk_fails_stops_and_what_it_answered_is_not_lost(tmp_pa
     run(body())
 
 
+def test_a_leader_whose_disk_is_slow_is_heard_all_the_same(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path) as servers, servers.client(timeout=SECONDS) as client:
+            await client.put("k", "1")
+            leader = await servers.leader()
+            follower = next(name for name in servers.names if name != leader)
+            replica, heard = servers.server(leader).driver._replica, servers.server(follower).driver
+            sync, receive = replica.sync, heard.receive
+            waits, may_end = threading.Event(), threading.Event()
+            beats: list[AppendEntries] = []
+
+            def slow() -> None:
+                waits.set()
+                may_end.wait(SECONDS)
+                sync()
+
+            def note(message: PeerMessage) -> None:
+                if waits.is_set() and isinstance(message, AppendEntries):
+                    beats.append(message)
+                receive(message)
+
+            replica.sync, heard.receive = slow, note  # type: ignore[method-assign]
+            writing = asyncio.create_task(client.put("k", "2"))
+            try:
+                await until(lambda: len(beats) >= 4)
+            finally:
+                may_end.set()
+            await writing
+
+    run(body())
+
+
 def test_a_server_that_stops_sends_its_clients_to_the_others(tmp_path: Path) -> None:
     async def body() -> None:
         async with Servers(tmp_path) as servers:
@@ -182,7 +215,7 @@ def test_a_server_that_stops_sends_its_clients_to_the_others(tmp_path: Path) -> 
             talk.send(ClientRequest(CLIENT, leader, Serial(1), Put("k", "v")))
             await until(lambda: servers.server(leader).driver.status().last_index >= 2)
             await servers.stop(leader)
-            assert await talk.reply() == wire.Redirect(CLIENT, Serial(1), leader)
+            assert await talk.reply() == wire.Redirect(CLIENT, Serial(1), None)
             assert await talk.reply() is None
 
     run(body())
