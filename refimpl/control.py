@@ -82,9 +82,9 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """It is done; messages of these types were given to the network for it, to other servers or to clients."""
+    """It is done; for it messages were given to the network, in this order: their types and destinations."""
 
-    sent: tuple[str, ...] = ()
+    sent: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

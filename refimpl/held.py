@@ -185,7 +185,7 @@ class HeldDriver:
                     self._clients[client](wire.Answer(client, serial, response))
                 case ReadResponse(_, client, serial, value):
                     self._clients[client](wire.Answer(client, serial, value))
-        return control.Performed(tuple(type(message).__name__ for message in messages))
+        return control.Performed(tuple((type(message).__name__, message.destination) for message in messages))
 
     def _impossible(self, found: str, allowed: str) -> ImpossibleRequest:
         remedy = "compare the steps before this one with what the server observed"

@@ -178,12 +178,12 @@ class ProcessTarget:
     def _perform(self, server: str, request: control.Request) -> list[Plain]:
         process = self._up(server, type(request).__name__)
         with self._doing():
-            types = process.ask(request, control.Performed).sent
+            announced = process.ask(request, control.Performed).sent
             try:
-                sent = self._board().sent_by(ServerId(server), len(types), time.monotonic() + PATIENCE)
+                arrived = self._board().sent_by(ServerId(server), len(announced), time.monotonic() + PATIENCE)
             except TimeoutError as error:
-                raise process.failed(f"the sending of {', '.join(types)}") from error
-            return [plain_message(_as_message(one, ServerId(server), types)) for one in sent]
+                raise process.failed(f"the sending of {announced}") from error
+            return [plain_message(message) for message in _messages(arrived, ServerId(server), announced)]
 
     @contextmanager
     def _doing(self) -> Iterator[None]:
@@ -236,10 +236,22 @@ class ProcessTarget:
         return process
 
 
-def _as_message(sent: Sent, server: ServerId, types: tuple[str, ...]) -> Message:
-    """On the wire a command and a read have the same answer; no step of a server answers both."""
+def _messages(arrived: list[Sent], server: ServerId, announced: tuple[tuple[str, str], ...]) -> list[Message]:
+    """What has arrived, in the order that was announced: sockets keep the order only of what goes the same way."""
+    # On the wire a command and a read have the same answer; no step of a server answers both.
+    answers_reads = any(kind == ReadResponse.__name__ for kind, _ in announced)
+    left = [_message(sent, server, answers_reads) for sent in arrived]
+    found = []
+    for _, destination in announced:
+        at = next((at for at, message in enumerate(left) if message.destination == destination), None)
+        if at is not None:
+            found.append(left.pop(at))
+    return found + left
+
+
+def _message(sent: Sent, server: ServerId, answers_reads: bool) -> Message:
     if not isinstance(sent, Answer):
         return sent
-    if ReadResponse.__name__ in types:
+    if answers_reads:
         return ReadResponse(server, sent.client, sent.serial, sent.response)
     return ClientResponse(server, sent.client, sent.serial)

@@ -19,6 +19,7 @@ from checker.verdict import Exit
 from refimpl.errors import ImpossibleRequest, ProcessFailed
 from refimpl.held_process import HeldProcess
 from refimpl.process_target import ProcessTarget, create
+from refimpl.target import create as in_memory
 from tests.checker.command_line import CORPUS, ROOT, model_check
 from traces.itf import read_trace
 from traces.raft import TABLE
@@ -129,6 +130,45 @@ def test_messages_are_held_until_they_are_delivered_and_outlive_both_ends(target
         target.deliver("s2", requests[0])
     assert target.observe("s2")["voted_for"] == "s1"
     assert [message["vote_granted"] for message in target.flush("s2")] == [True, True]
+
+
+class Both:
+    """The cluster of processes and the one in memory, asked the same: they say the same."""
+
+    def __init__(self, target: ProcessTarget) -> None:
+        self._real, self._memory = target, in_memory()
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any) -> Any:
+            said = getattr(self._real, name)(*arguments)
+            assert said == getattr(self._memory, name)(*arguments)
+            for server in SERVERS:
+                assert self._real.observe(server) == self._memory.observe(server)
+            return said
+
+        return ask
+
+
+def test_commands_and_reads_are_answered_as_in_memory(target: ProcessTarget) -> None:
+    both = Both(target)
+    both.reset(SERVERS)
+    both.campaign("s1")
+    both.deliver("s2", both.flush("s1")[0])
+    both.deliver("s1", both.flush("s2")[0])
+    both.flush("s1")
+    client = {"source": "c1", "destination": "s1", "serial": 1}
+    both.deliver("s1", {"type": "ClientRequest", **client})
+    both.flush("s1")
+    for _ in range(2):
+        both.deliver("s2", both.replicate("s1", "s2")[0])
+        both.deliver("s1", both.flush("s2")[0])
+        both.apply("s1")
+    assert [answer["type"] for answer in both.answer("s1")] == ["ClientResponse"]
+    both.deliver("s1", {"type": "ReadRequest", **client})
+    both.deliver("s2", both.replicate("s1", "s2")[0])
+    both.flush("s2")  # the commit mark
+    (read,) = both.deliver("s1", both.deliver("s2", both.replicate("s1", "s2")[0])[0])
+    assert (read["type"], read["writes"]) == ("ReadResponse", [["c1", 1]])
 
 
 def test_a_reset_forgets_everything_and_keeps_the_processes(target: ProcessTarget) -> None:
@@ -277,3 +317,17 @@ def test_the_target_is_installed_and_takes_a_disk_and_faults() -> None:
 def test_a_disk_of_another_kind_is_refused() -> None:
     with pytest.raises(ImpossibleRequest, match="disk 'slow'; allowed: lossy or real"):
         create(disk="slow")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--target", TARGET, "--disk", "slow"), "disk 'slow'"),
+        (("--disk", "lossy"), "the target 'refimpl' has no option disk"),
+        (("--target", TARGET, "--break", "no-fsync"), "unknown faults no-fsync"),
+    ],
+)
+def test_a_target_that_cannot_be_made_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
+    ran = model_check("replay", CORPUS / "seed_case_1.itf.json", *words)
+    assert ran.code == Exit.USAGE
+    assert said in ran.err

@@ -37,6 +37,17 @@ def silent() -> Target:
     return Silent(frozenset())
 
 
+def holding() -> Target:
+    """Holds a file that has to be closed."""
+    from refimpl.target import RefimplTarget
+
+    class Holding(RefimplTarget):
+        def close(self) -> None:
+            Path("closed").touch()
+
+    return Holding(frozenset())
+
+
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "traces.pytest_plugin", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -94,6 +105,12 @@ def test_unobserved_fields_are_printed_even_if_all_passed(corpus: Path) -> None:
     done = run(corpus, "corpus/elected.itf.json", "--target=tests.traces.test_pytest_plugin:silent")
     assert "1 passed" in done.stdout
     assert f"unobserved:            commit_index × {3 * 7}" in done.stdout  # 3 servers in 7 states
+
+
+def test_what_the_target_holds_is_ended_with_the_run(corpus: Path) -> None:
+    done = run(corpus, "corpus/elected.itf.json", "--target=tests.traces.test_pytest_plugin:holding")
+    assert "1 passed" in done.stdout
+    assert (corpus / "closed").exists()
 
 
 def test_an_unknown_target_ends_the_run(corpus: Path) -> None:
