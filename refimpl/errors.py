@@ -70,10 +70,10 @@ class WalDamaged(RefimplError):
 
 
 class ProcessFailed(RefimplError):
-    """A server process ended by itself, or does not answer."""
+    """A server process ended by itself, or does not answer. `log`: its last lines."""
 
-    def __init__(self, found: str) -> None:
-        super().__init__(found, "a server that runs until it is killed", "see its log; the same run may show it again")
+    def __init__(self, found: str, log: str) -> None:
+        super().__init__(found, "a server that runs until it is killed", f"read the end of its log:\n{log}")
 
 
 class WalPoisoned(RefimplError):

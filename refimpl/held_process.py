@@ -83,7 +83,7 @@ class HeldProcess:
             found = f"{self.server} ended with code {code} in {what}"
         except subprocess.TimeoutExpired:
             found = f"{self.server} is silent in {what}"
-        return ProcessFailed(f"{found}; its log ends:\n{self._tail()}")
+        return ProcessFailed(found, self._tail())
 
     def _reply(self, what: str, expected: type[Expected], deadline: float) -> Expected:
         try:
@@ -98,7 +98,7 @@ class HeldProcess:
 
     def _tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-TAIL:]) or "    (nothing)"
+        return "\n".join(f"  {line}" for line in lines[-TAIL:]) or "  (nothing)"
 
 
 class _Channel:

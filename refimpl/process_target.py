@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 
 from refimpl import control
@@ -42,10 +43,14 @@ class Disk(Enum):
 
 
 def create(broken: frozenset[str] = frozenset(), disk: str = Disk.LOSSY.value) -> ProcessTarget:
-    """A target; `broken` names rules of refimpl/faults.py. Raises ImpossibleRequest for names that are none."""
+    """A target; `broken` names rules of refimpl/faults.py. Raises ImpossibleRequest for names that are none, and where
+    servers cannot run: that would look like a divergence."""
     known = [kind.value for kind in Disk]
     if disk not in known:
         raise ImpossibleRequest(f"disk {disk!r}", " or ".join(known), "correct --disk")
+    if find_spec("prometheus_client") is None:
+        advice = "pip install 'raftproof[server]'"
+        raise ImpossibleRequest("no package prometheus_client, which a server needs", "the extra 'server'", advice)
     return ProcessTarget(faults_named(broken), Disk(disk))
 
 

@@ -281,6 +281,12 @@ def test_the_report_of_a_divergence_in_the_initial_state() -> None:
     assert "different too:         s1.log" in text
 
 
+def test_the_lines_of_what_a_target_raises_stay_lines() -> None:
+    divergence = Divergence(1, None, "s1.flush()", "returns", "raises Failed: its log:\n  one\n  two")
+    text = divergence_text(Recorder().trace(), divergence, "x")
+    assert "observed (the target): raises Failed: its log:\n      one\n      two\n" in text
+
+
 def test_the_report_of_a_replay_prints_what_was_not_observed() -> None:
     assert unobserved_lines({}) == []
     assert unobserved_lines({"log": 4}) == ["  unobserved:            log × 4 (the target does not report these)"]

@@ -8,6 +8,7 @@ from traces.render.labels import label_text, value_text
 from traces.render.wording import PLAIN, Wording
 from traces.replay import Divergence
 from traces.trace import Trace
+from traces.values import Value
 
 
 def divergence_text(trace: Trace, divergence: Divergence, command: str, wording: Wording = PLAIN) -> str:
@@ -22,7 +23,7 @@ def divergence_text(trace: Trace, divergence: Divergence, command: str, wording:
     lines += [
         "",
         f"  expected (the trace):  {value_text(divergence.expected, wording)}",
-        f"  observed (the target): {value_text(divergence.observed, wording)}",
+        f"  observed (the target): {_observed(divergence.observed, wording)}",
     ]
     if divergence.others:
         lines.append(f"  different too:         {', '.join(divergence.others)}")
@@ -30,6 +31,13 @@ def divergence_text(trace: Trace, divergence: Divergence, command: str, wording:
     lines += unobserved_lines(divergence.unobserved)
     lines.append(f"  reproduce:             {command}")
     return "\n".join(lines) + "\n"
+
+
+def _observed(value: Value, wording: Wording) -> str:
+    """What a target raises may have lines, such as the end of a log."""
+    if isinstance(value, str) and "\n" in value:
+        return value.replace("\n", "\n    ")
+    return value_text(value, wording)
 
 
 def unobserved_lines(unobserved: Mapping[str, int]) -> list[str]:
