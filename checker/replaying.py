@@ -12,7 +12,7 @@ from spec.state import Label, State
 from traces.forest import Branch, Replayer, Restorable
 from traces.itf import write_trace
 from traces.minimise import diverging_prefix
-from traces.raft import TABLE
+from traces.raft_reads import table_for
 from traces.replay import Divergence, Replayed, replay
 from traces.target import Target
 from traces.trace import Trace
@@ -61,18 +61,20 @@ def replay_runs(
 ) -> None:
     """Replays each run from the initial state; adds to ``into``, which an interruption leaves as far as it came. What
     runs share is performed once if the target can be put back (``traces.forest``)."""
+    first = tracer.evaluator.initial_states()[0]
+    table = table_for(tracer.trace_state(None, first))
     if not isinstance(target, Restorable):
         for number, labels in enumerate(runs):
             progress(number)
             trace = tracer.trace(labels)
-            into.add(trace, replay(trace, target, TABLE))
+            into.add(trace, replay(trace, target, table))
         return
     root = LabelTree()
     for labels in runs:
         root.insert(labels)
-    replayer = Replayer(target, TABLE)
+    replayer = Replayer(target, table)
     try:
-        for done in replayer.replay(_branch(tracer, root, tracer.evaluator.initial_states()[0], None)):
+        for done in replayer.replay(_branch(tracer, root, first, None)):
             progress(done)
     finally:
         forest = replayer.forest

@@ -18,7 +18,7 @@ from checker.tracing import Tracer
 from checker.verdict import Exit, Stop
 from traces.errors import UnplayableTrace, UnreadableTrace
 from traces.itf import format_trace, read_trace
-from traces.raft import TABLE
+from traces.raft_reads import table_for
 from traces.render.mermaid import render_mermaid
 from traces.replay import Divergence
 from traces.replay import replay as run_replay
@@ -58,7 +58,7 @@ def _replay_files(paths: tuple[Path, ...], target: Target, words: list[str], qui
     for file in list(_files(paths)):
         trace = _read(file)
         try:
-            result = run_replay(trace, target, TABLE)
+            result = run_replay(trace, target, table_for(trace.states[0]))
         except UnplayableTrace as error:
             raise Stop(Exit.UNREADABLE_TRACE, f"{file}: {error}") from error
         command = shlex.join(["model-check", "replay", str(file), *words])

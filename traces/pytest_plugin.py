@@ -16,7 +16,8 @@ import pytest
 
 from traces.errors import TargetNotFound, TraceError
 from traces.itf import read_trace
-from traces.raft import TABLE, WORDING
+from traces.raft import WORDING
+from traces.raft_reads import table_for
 from traces.render.divergence import divergence_text, unobserved_lines
 from traces.replay import Divergence, replay
 from traces.target import Target, close_target, open_target
@@ -68,7 +69,7 @@ class TraceItem(pytest.Item):
 
     def runtest(self) -> None:
         trace = read_trace(self.path)
-        result = replay(trace, _target(self.config), TABLE)
+        result = replay(trace, _target(self.config), table_for(trace.states[0]))
         self.user_properties.append(("unobserved", dict(result.unobserved)))
         if isinstance(result, Divergence):
             raise Diverged(divergence_text(trace, result, self.command(), WORDING))

@@ -3,7 +3,8 @@
 The table says for each label of raft.spec what an implementation does, and how the spec's values look in an
 implementation's observations: an entry ``{"term", "write": {"client", "serial"} | none}`` is observed as ``{"term",
 "client", "serial"}`` (client none and serial 0 for a no-op), a store as pairs, a waiter flat. Clients are played by
-the driver: it submits, retries and receives, and keeps which writes were answered.
+the driver: it submits, retries and receives, and keeps which writes were answered. What raft_read.spec adds is in
+raft_reads.py.
 """
 
 from __future__ import annotations
@@ -308,6 +309,12 @@ def _arrow(message: Map) -> str:
             return f"Write request #{message['serial']}"
         case "ClientResponse":
             return f'"success" #{message["serial"]}'
+        case "ReadRequest":
+            return f"Read request #{message['serial']}"
+        case "ReadResponse":
+            writes = message["writes"]
+            assert isinstance(writes, tuple)
+            return f"Read #{message['serial']}: {', '.join(_value(write) or '?' for write in writes) or 'no write'}"
         case other:
             return str(other)
 
@@ -316,6 +323,6 @@ WORDING = Wording(
     value=_value,
     message=_arrow,
     events=lambda before, after: tuple(_events(before, after)),
-    replies=frozenset({"RequestVoteResponse", "AppendEntriesResponse", "ClientResponse"}),
+    replies=frozenset({"RequestVoteResponse", "AppendEntriesResponse", "ClientResponse", "ReadResponse"}),
     sends_speak=True,
 )

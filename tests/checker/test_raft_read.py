@@ -9,6 +9,7 @@ from checker.mutants import Outcome, claims, kill
 from spec.evaluate import Evaluator
 from spec.load import load_system, shipped
 from spec.script import run_scenario
+from tests.checker.command_line import ROOT
 
 READ = shipped("raft_read")
 MUTANTS = {
@@ -52,6 +53,13 @@ def test_two_terms_of_three_servers_are_searched_to_the_end_without_a_violation(
 def test_every_rule_of_reading_has_a_mutant_that_says_how_soon_it_breaks() -> None:
     assert {claim.mutant for claim in claims(READ)} == MUTANTS
     assert all(claim.breaks == "read_shows_what_was_answered_before_it" and claim.length for claim in claims(READ))
+
+
+def test_the_table_in_the_documentation_is_that_of_the_mutants() -> None:
+    text = (ROOT / "docs" / "mutants_of_reads.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+    written = {(row[0], row[1], int(row[4].split()[0])) for row in rows if row[1].count("_") > 0}
+    assert written == {(claim.mutant, claim.breaks, claim.length) for claim in claims(READ)}
 
 
 def test_without_a_confirmation_of_its_own_a_read_is_stale() -> None:
