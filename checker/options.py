@@ -320,7 +320,7 @@ replay_options = _all_of(
     click.option(
         "--disk",
         metavar="KIND",
-        help="How the target's disk loses what was not flushed: lossy, real, or as the target has it.",
+        help="How the target's disk loses what was not flushed: lossy, torn, real, or as the target has it.",
     ),
     click.option("--break", "faults", metavar="FAULT", multiple=True, help="Break this rule of the target first."),
 )

@@ -58,9 +58,11 @@ class Observe:
 
 @dataclass(frozen=True, slots=True)
 class LetThrough:
-    """Of the frames written and not flushed, let the first `keep` reach the files: the server is about to be killed."""
+    """Of the frames written and not flushed, let the first `keep` reach the files, and if `torn` half of the next one:
+    the server is about to be killed."""
 
     keep: int
+    torn: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ class HeldDriver:
                     return self._answer()
                 case control.Observe():
                     return control.Observed(self._observed())
-                case control.LetThrough(keep):
-                    return self._let_through(keep)
+                case control.LetThrough(keep, torn):
+                    return self._let_through(keep, torn)
                 case control.Begin(folder):
                     self._storage.move_to(Path(folder))
                     self._clients.clear()
@@ -133,13 +133,14 @@ class HeldDriver:
             raise self._impossible("answer with no answer queued", "answer after a waiter's entry is applied")
         return self._sent((self._replica.answer_next(),))
 
-    def _let_through(self, keep: int) -> control.Reply:
+    def _let_through(self, keep: int, torn: bool) -> control.Reply:
         ends = (0, *self._storage.log_file.unflushed_ends)
         if not 0 <= keep < len(ends):
             raise self._impossible(f"crash that keeps {keep} frames", f"0 to {len(ends) - 1} kept frames")
         match self._storage.directory:
             case LossyDirectory() as lossy:
-                lossy.let_through(ends[keep])
+                half = (ends[keep + 1] - ends[keep]) // 2 if torn and keep < len(ends) - 1 else 0
+                lossy.let_through(ends[keep] + half)
             case _ if keep < len(ends) - 1:
                 raise ImpossibleRequest(
                     f"{self._config.server}: a crash that loses {len(ends) - 1 - keep} written frames",

@@ -6,7 +6,8 @@ which holds them until they are delivered. A crash is SIGKILL, a restart a new p
 restart would read is read from the files, not asked of the process.
 
 `disk="lossy"`: what was not flushed has not left the process, and a crash loses it but for the frames that the trace
-keeps. `disk="real"`: the kernel has it, so a crash that should lose something cannot be played.
+keeps. `disk="torn"`: as lossy, and half of the first lost frame reaches the file, which recovery has to forget.
+`disk="real"`: the kernel has all of it, so a crash that should lose something cannot be played.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Disk(Enum):
     """What a killed process takes with it; the value is the word of the command line."""
 
     LOSSY = "lossy"
+    TORN = "torn"
     REAL = "real"
 
 
@@ -47,7 +49,7 @@ def create(broken: frozenset[str] = frozenset(), disk: str = Disk.LOSSY.value) -
     servers cannot run: that would look like a divergence."""
     known = [kind.value for kind in Disk]
     if disk not in known:
-        raise ImpossibleRequest(f"disk {disk!r}", " or ".join(known), "correct --disk")
+        raise ImpossibleRequest(f"disk {disk!r}", f"one of {', '.join(known)}", "correct --disk")
     if find_spec("prometheus_client") is None:
         advice = "pip install 'raftproof[server]'"
         raise ImpossibleRequest("no package prometheus_client, which a server needs", "the extra 'server'", advice)
@@ -140,7 +142,7 @@ class ProcessTarget:
         """Kill the process; of the unflushed frames the first `keep` have reached the disk."""
         process = self._up(server, "crash")
         with self._doing():
-            process.ask(control.LetThrough(keep), control.Performed)
+            process.ask(control.LetThrough(keep, self._disk is Disk.TORN), control.Performed)
             process.kill()
             self._servers[ServerId(server)].process = None
             self._board().forget(ServerId(server))
@@ -218,7 +220,7 @@ class ProcessTarget:
         peers = [f"{peer}={board.address_of(peer)}" for peer in self._servers if peer != server]
         words = ["serve", "--id", server, "--listen", "127.0.0.1:0", "--peers", ",".join(peers)]
         words += ["--data", str(self._servers[server].folder), "--insecure"]
-        words += ["--lossy"] if self._disk is Disk.LOSSY else []
+        words += ["--lossy"] if self._disk is not Disk.REAL else []
         words += [word for fault in sorted(fault.value for fault in self._broken) for word in ("--break", fault)]
         return HeldProcess(server, words, self._home / f"{server}.log")
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from checker.verdict import Exit
+from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest, ProcessFailed
 from refimpl.held_process import HeldProcess
 from refimpl.process_target import ProcessTarget, create
@@ -115,6 +116,26 @@ def test_a_killed_process_has_lost_what_was_not_kept_and_a_new_one_recovers_the_
         after = pids(target)
         assert after["s1"] != before["s1"]
         assert (after["s2"], after["s3"]) == (before["s2"], before["s3"])
+
+
+def test_a_torn_frame_reaches_the_file_and_is_forgotten() -> None:
+    target = create(disk="torn")
+    try:
+        target.reset(("s1",))
+        target.campaign("s1")
+        target.crash("s1", 0)
+        (file,) = target._servers[ServerId("s1")].folder.iterdir()
+        assert file.stat().st_size > 10
+        assert target.observe("s1")["disk"]["current_term"] == 0
+        target.restart("s1")
+        assert target.observe("s1")["current_term"] == 0
+        target.campaign("s1")
+        target.flush("s1")
+        target.crash("s1", 0)
+        target.restart("s1")
+        assert target.observe("s1")["current_term"] == 1
+    finally:
+        target.close()
 
 
 def test_messages_are_held_until_they_are_delivered_and_outlive_both_ends(target: ProcessTarget) -> None:
@@ -317,7 +338,7 @@ def test_the_target_is_installed_and_takes_a_disk_and_faults() -> None:
 
 
 def test_a_disk_of_another_kind_is_refused() -> None:
-    with pytest.raises(ImpossibleRequest, match="disk 'slow'; allowed: lossy or real"):
+    with pytest.raises(ImpossibleRequest, match="disk 'slow'; allowed: one of lossy, torn, real"):
         create(disk="slow")
 
 
