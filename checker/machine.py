@@ -242,6 +242,7 @@ def _replays(replays: Replays) -> dict[str, Any]:
         "labels": replays.labels,
         "fields_compared": replays.fields_compared,
         "unobserved": replays.unobserved,
+        "tried": dict(replays.tried),
         "diverged": replays.diverged,
         "divergence": None if replays.divergence is None else _divergence(*replays.divergence),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +16,14 @@ from traces.itf import write_trace
 from traces.minimise import diverging_prefix
 from traces.raft_reads import table_for
 from traces.replay import Divergence, Replayed, replay
-from traces.target import Target
+from traces.target import Target, tally_of
 from traces.trace import Trace
 
 
 @dataclass(slots=True)
 class Replays:
-    """What a batch of replays came to. ``divergence``: the shortest found, with its trace cut at the divergence."""
+    """What a batch of replays came to. ``divergence``: the shortest found, with its trace cut at the divergence.
+    ``tried``: what the target counts of its own accord."""
 
     traces: int = 0
     labels: int = 0
@@ -28,6 +31,16 @@ class Replays:
     unobserved: dict[str, int] = field(default_factory=dict)
     diverged: int = 0
     divergence: tuple[Trace, Divergence] | None = None
+    tried: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def tallied(self, target: Target) -> Iterator[None]:
+        """Around replays: adds what the target tries in them."""
+        before = tally_of(target)
+        try:
+            yield
+        finally:
+            self.tried.update(Counter(tally_of(target)) - Counter(before))
 
     def add(self, trace: Trace, result: Replayed | Divergence) -> None:
         self.traces += 1
@@ -48,6 +61,7 @@ class Replays:
         self.labels += other.labels
         self.fields_compared += other.fields_compared
         self.diverged += other.diverged
+        self.tried.update(other.tried)
         for name, count in other.unobserved.items():
             self.unobserved[name] = self.unobserved.get(name, 0) + count
         if other.divergence is not None and (
@@ -61,6 +75,13 @@ def replay_runs(
 ) -> None:
     """Replays each run from the initial state; adds to ``into``, which an interruption leaves as far as it came. What
     runs share is performed once if the target can be put back (``traces.forest``)."""
+    with into.tallied(target):
+        _replay_runs(tracer, runs, target, progress, into)
+
+
+def _replay_runs(
+    tracer: Tracer, runs: Iterable[tuple[Label, ...]], target: Target, progress: Callable[[int], None], into: Replays
+) -> None:
     first = tracer.evaluator.initial_states()[0]
     table = table_for(tracer.trace_state(None, first))
     if not isinstance(target, Restorable):

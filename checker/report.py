@@ -152,6 +152,9 @@ def print_replays(console: Console, what: str, replays: Replays, command: str | 
         highlight=False,
         soft_wrap=True,
     )
+    if replays.tried:
+        tried = ", ".join(f"{count:,} {what}" for what, count in replays.tried.items())
+        console.print(f"  tried by the target: {tried}", highlight=False)
     for name, count in sorted(replays.unobserved.items()):
         console.print(f"  unobserved: {name} ({count:,}×)", highlight=False)
     if replays.divergence is not None and command is not None:

@@ -37,8 +37,9 @@ def replay(
     """``model-check replay``."""
     implementation = Implementation(target, faults, disk)
     make_folder(out_itf)
-    with implementation.opened() as opened:
-        results, reproduce = _replay_files(traces, opened, implementation.words(), as_json)
+    results = Replays()
+    with implementation.opened() as opened, results.tallied(opened):
+        reproduce = _replay_files(traces, opened, implementation.words(), as_json, results)
     if as_json:
         click.echo(replay_json(results, reproduce))
     else:
@@ -50,9 +51,8 @@ def replay(
     raise Stop(Exit.DIVERGES if results.diverged else Exit.HOLDS, "")
 
 
-def _replay_files(paths: tuple[Path, ...], target: Target, words: list[str], quiet: bool) -> tuple[Replays, str]:
-    """What all came to, and the command for the shortest divergence. ``words``: the options that name the target."""
-    results = Replays()
+def _replay_files(paths: tuple[Path, ...], target: Target, words: list[str], quiet: bool, results: Replays) -> str:
+    """Adds what all came to; the command for the shortest divergence. ``words``: the options that name the target."""
     printer = console()
     reproduce = ""
     for file in list(_files(paths)):
@@ -71,7 +71,7 @@ def _replay_files(paths: tuple[Path, ...], target: Target, words: list[str], qui
             report.print_divergence(printer, trace, result, command)
         else:
             click.echo(f"{file}: no divergence, {result.steps} labels, {result.fields_compared} fields compared")
-    return results, reproduce
+    return reproduce
 
 
 def _files(paths: tuple[Path, ...]) -> Iterable[Path]:

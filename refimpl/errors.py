@@ -76,5 +76,9 @@ class ProcessFailed(RefimplError):
         super().__init__(found, "a server that runs until it is killed", f"read the end of its log:\n{log}")
 
 
+class WrongRecovery(RefimplError):
+    """A crash or a fault after which the log is not what was promised: a bug of the log, which a trial has found."""
+
+
 class WalPoisoned(RefimplError):
     """An earlier write or fsync failed, so what the file holds is unknown until it is read again."""

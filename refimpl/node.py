@@ -31,11 +31,18 @@ from refimpl.simulated_directory import Contents, SimulatedDirectory
 class Node:
     """One server on one simulated disk. It is up after construction and after `restart`."""
 
-    def __init__(self, config: Config, directory: SimulatedDirectory, segment_size: int = wal.SEGMENT_SIZE) -> None:
+    def __init__(
+        self,
+        config: Config,
+        directory: SimulatedDirectory,
+        segment_size: int = wal.SEGMENT_SIZE,
+        recover: wal.Recover = wal.recover,
+    ) -> None:
         """Recover from the directory and start. Raises WalDamaged or DiskError."""
         self.config = config
         self._directory = directory
         self._segment_size = segment_size
+        self._recover = recover
         self._replica: Replica | None = None
         self.restart()
 
@@ -85,7 +92,7 @@ class Node:
         """Recover from the disk. What is committed is queued to be applied again, to an empty state machine (§3.8)."""
         if self._replica is not None:
             raise self._impossible("restart of a server that is up", "restart after a crash")
-        self._log_file, recovered = wal.recover(self._directory, self._segment_size)
+        self._log_file, recovered = self._recover(self._directory, self._segment_size)
         self._replica = Replica(self.config, self._log_file, recovered)
 
     # What a driver may see -------------------------------------------------------------------------------------------
@@ -126,6 +133,15 @@ class Node:
     def waiters(self) -> tuple[Waiter, ...]:
         """Those not answered yet, in the order of their entries; first the ones whose answer is queued."""
         return () if self._replica is None else self._replica.waiters
+
+    @property
+    def directory(self) -> SimulatedDirectory:
+        """The disk. Who changes it is the disk's doing, and the server does not notice before its restart."""
+        return self._directory
+
+    @property
+    def segment_size(self) -> int:
+        return self._segment_size
 
     @property
     def recoverable(self) -> tuple[Durable, ...]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from refimpl import observation
+from refimpl import observation, wal
+from refimpl.crash_trials import Crash, CrashTrials
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest
 from refimpl.faults import Fault, faults_named
@@ -24,15 +26,29 @@ def create(broken: frozenset[str] = frozenset()) -> RefimplTarget:
     return RefimplTarget(faults_named(broken))
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the servers keep their logs with. Their segments take `segment_sizes` in turn; `trials`, where they are
+    asked for, are made at every crash."""
+
+    segment_sizes: tuple[int, ...] = (wal.SEGMENT_SIZE,)
+    recover: wal.Recover = wal.recover
+    trials: CrashTrials | None = None
+
+
+IN_MEMORY = Storage()
+
+
 class RefimplTarget:
     """A cluster of nodes. Calls that cause messages return the ones that left for the network, in order.
 
     Every call raises ImpossibleRequest if the server cannot do what is asked.
     """
 
-    def __init__(self, broken: frozenset[Fault]) -> None:
-        self.name = "refimpl" + "".join(f" ({fault})" for fault in sorted(fault.value for fault in broken))
+    def __init__(self, broken: frozenset[Fault], name: str = "refimpl", storage: Storage = IN_MEMORY) -> None:
+        self.name = name + "".join(f" ({fault})" for fault in sorted(fault.value for fault in broken))
         self._broken = broken
+        self._storage = storage
         self._nodes: dict[str, Node] = {}
 
     def reset(self, servers: tuple[str, ...]) -> None:
@@ -41,8 +57,13 @@ class RefimplTarget:
             raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
         members = tuple(ServerId(server) for server in servers)
         self._nodes = {
-            member: Node(Config(member, members, self._broken), SimulatedDirectory(f"disk of {member}"))
-            for member in members
+            member: Node(
+                Config(member, members, self._broken),
+                SimulatedDirectory(f"disk of {member}"),
+                self._storage.segment_sizes[number % len(self._storage.segment_sizes)],
+                self._storage.recover,
+            )
+            for number, member in enumerate(members)
         }
 
     def snapshot(self) -> bytes:
@@ -52,6 +73,10 @@ class RefimplTarget:
     def restore(self, snapshot: bytes) -> None:
         """The cluster as it was when the snapshot was taken."""
         self._nodes = pickle.loads(snapshot)
+
+    def tally(self) -> dict[str, int]:
+        """How many crashes and faults of the disk were tried, beside the ones that the driver asked for."""
+        return {} if self._storage.trials is None else dict(self._storage.trials.tried)
 
     def campaign(self, server: str) -> list[Plain]:
         """The election timer fires; a leader has none and does nothing."""
@@ -87,7 +112,11 @@ class RefimplTarget:
 
     def crash(self, server: str, keep: int) -> None:
         """Power loss: memory is gone, and of the unflushed frames the first `keep` survive."""
-        self._node(server).crash(keep)
+        node = self._node(server)
+        trials = self._storage.trials
+        if trials is not None and node.is_up and 0 <= keep < len(node.recoverable):
+            trials.run(Crash(node.directory, node.segment_size, node.recoverable, keep))
+        node.crash(keep)
 
     def restart(self, server: str) -> list[Plain]:
         """Recover from the disk."""

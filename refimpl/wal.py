@@ -13,7 +13,7 @@ read again. A full disk is such a failure; once there is room, a restart goes on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from refimpl.directory import Directory
 from refimpl.durable import INITIAL, Durable, Record
@@ -93,6 +93,10 @@ class Wal:
                 "writes to files whose contents are known",
                 "stop the server and start it again; recovery reads what the files hold",
             )
+
+
+Recover = Callable[[Directory, int], tuple[Wal, Durable]]
+"""What `recover` is, so that a test can put another in its place."""
 
 
 def recover(directory: Directory, segment_size: int = SEGMENT_SIZE) -> tuple[Wal, Durable]:

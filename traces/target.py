@@ -2,7 +2,8 @@
 
 An implementation plugs in through the entry-point group ``raftproof.targets``: a name, and a factory
 ``create(broken=frozenset()) -> Target``. ``package.module:create`` is accepted in place of an installed name. A factory
-may take more options by name (``disk``), and a target that holds processes or files has a method ``close``.
+may take more options by name (``disk``). A target that holds processes or files has a method ``close``; one that tries
+more than it is asked for, such as other ways in which a crash can lose the same, counts it in a method ``tally``.
 """
 
 from __future__ import annotations
@@ -101,6 +102,12 @@ def close_target(target: Target) -> None:
     close = getattr(target, "close", None)
     if callable(close):
         close()
+
+
+def tally_of(target: Target) -> dict[str, int]:
+    """What the target has tried of its own accord since it was made: what → how often."""
+    tally = getattr(target, "tally", None)
+    return dict(tally()) if callable(tally) else {}
 
 
 def _refuse_unknown(name: str, factory: Factory, options: Mapping[str, str]) -> None:
