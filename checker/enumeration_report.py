@@ -43,11 +43,12 @@ def coverage_text(job: MainJob, parts: list[Enumerated]) -> str:
     found = {interleaving.key for part in parts for interleaving in part.interleavings}
     crashes = set().union(*(part.crash_keys for part in parts))
     whole = sum(part.complete for part in parts)
-    seconds = sum(part.seconds for part in parts)
-    rate = f", {len(found) / seconds:,.0f} distinct interleavings/s of search" if seconds > 0 else ""
+    seconds, busy = sum(part.seconds for part in parts), sum(part.processor_seconds for part in parts)
+    rate = f": {len(found) / busy:,.0f} distinct interleavings per processor second" if busy > 0 else ""
     return (
         f"{len(crashes):,} crash states and {len(found):,} interleavings, all that there are from {whole} of "
-        f"{len(parts)} prefixes{_windows(job, parts)}; {seconds:.1f} s{rate}"
+        f"{len(parts)} prefixes{_windows(job, parts)}; {seconds:.1f} s of search, {busy:.1f} s of them on a processor"
+        f"{rate}"
     )
 
 

@@ -59,6 +59,7 @@ def job_json(job: MainJob) -> str:
                     "complete": part.complete,
                     "reason": part.reason or None,
                     "seconds": round(part.seconds, 3),
+                    "processor_seconds": round(part.processor_seconds, 3),
                 }
                 for part in job.enumerated
             ],
@@ -86,6 +87,7 @@ def job_json(job: MainJob) -> str:
 
 def _coverage(job: MainJob, counts: Counts) -> dict[str, Any]:
     seconds = sum(part.seconds for part in job.enumerated)
+    busy = sum(part.processor_seconds for part in job.enumerated)
     return {
         "crash_states": counts.crash_states,
         "crash_states_up_to_symmetry": counts.crash_orbits,
@@ -99,6 +101,7 @@ def _coverage(job: MainJob, counts: Counts) -> dict[str, Any]:
         "prefixes": len(job.enumerated),
         "prefixes_complete": sum(part.complete for part in job.enumerated),
         "interleavings_per_second": round(counts.interleavings / seconds, 1) if seconds > 0 else None,
+        "interleavings_per_processor_second": round(counts.interleavings / busy, 1) if busy > 0 else None,
         "reduced_to": None if job.reduce is None else job.reduce.value,
     }
 

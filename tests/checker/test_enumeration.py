@@ -97,7 +97,7 @@ def test_the_report_says_that_the_engines_agree() -> None:
     same = "108 crash states and 512 interleavings, all that there are from 1 of 1 prefixes, in 4 of 11 windows"
     lines = [line for line in ran.out.splitlines() if same in line]
     assert [line.split(":")[0].strip() for line in lines] == ["coverage", "explicit engine"]
-    assert all("distinct interleavings/s of search" in line for line in lines)
+    assert all("distinct interleavings per processor second" in line for line in lines)
     assert lines[1].endswith("; the same sets")
     assert "0 of them replayed" in ran.out.splitlines()[-1]  # and no word of divergence
     assert "divergence" not in ran.out
