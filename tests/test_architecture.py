@@ -45,7 +45,7 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "socket": SHELL,
     "ssl": SHELL,
     "threading": ("refimpl/metrics.py", *SHELL, *OTHERS),
-    "time": (*SHELL, *OTHERS),
+    "time": ("refimpl/linearizability.py", *SHELL, *OTHERS),
     "prometheus_client": ("refimpl/metrics.py",),
     "cryptography": ("refimpl/certificates.py",),
     "random": ("checker/explicit/simulation.py", *SHELL),  # seeded, or free to choose a pause
