@@ -6,7 +6,6 @@ authority's key stays in the folder, as ca.key, to issue more; take it away to a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from refimpl.errors import ImpossibleRequest
+from refimpl.tls import refuse_names
 
 DAYS = 825
-NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-"""A label of a DNS name, for that is what TLS compares it as."""
 
 
 def issue(folder: Path, names: Iterable[str]) -> tuple[Path, ...]:
@@ -29,11 +26,7 @@ def issue(folder: Path, names: Iterable[str]) -> tuple[Path, ...]:
     Returns the certificates made. Raises ImpossibleRequest for a name that cannot stand in one; OSError.
     """
     wanted = tuple(dict.fromkeys(names))
-    for name in wanted:
-        if not NAME.fullmatch(name) or name == "ca":
-            raise ImpossibleRequest(
-                f"name {name!r}", "letters, digits and inner hyphens, 63 at most, and not 'ca'", "choose another name"
-            )
+    refuse_names(*wanted)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority, key = _authority(folder)
     made = []

@@ -155,7 +155,7 @@ class Accepted(asyncio.Protocol):
 
     def _take_hello(self, payload: bytes) -> None:
         reception = self._reception
-        hello = wire.HELLO.decode(payload)
+        hello = wire.read_hello(payload)
         refusal = _why_not(hello, reception) or self._why_not_named(hello.name)
         if refusal is not None:
             self._refuse(*refusal)

@@ -33,7 +33,7 @@ from refimpl.metrics import Endpoint, Metrics
 from refimpl.ownership import claim
 from refimpl.replica import Replica
 from refimpl.storage import Storage
-from refimpl.tls import Identity
+from refimpl.tls import Identity, refuse_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Server:
     """An `async with` block recovers from the disk, listens and links; `run` is its life, `stop` ends it."""
 
     def __init__(self, settings: Settings, listen: Address | socket.socket) -> None:
-        """Raises ImpossibleRequest for settings that would expose an open server."""
+        """Raises ImpossibleRequest for names that cannot be, and settings that would expose an open server."""
+        refuse_names(settings.server, *settings.peers)
         if settings.identity is None:
             _refuse_beyond_loopback(*settings.peers.values(), listen)
         self.settings = settings

@@ -9,11 +9,26 @@ NAME.key. Only TLS 1.3 is spoken.
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from refimpl.errors import ImpossibleRequest
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""A label of a DNS name, for that is what TLS compares it as."""
+
+
+def refuse_names(*names: str) -> None:
+    """Raises ImpossibleRequest for a name that cannot stand in a certificate, or stands twice."""
+    for name in names:
+        if not NAME.fullmatch(name) or name == "ca" or names.count(name) > 1:
+            raise ImpossibleRequest(
+                f"name {name!r}",
+                "letters, digits and inner hyphens, 63 at most, each name once, and not 'ca'",
+                "choose another name",
+            )
 
 
 @dataclass(frozen=True, slots=True)

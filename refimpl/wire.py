@@ -220,8 +220,8 @@ class Codec(Generic[Kind]):
         assert name in self._decoders, f"{name} does not travel in this direction"
         return frame(_ENCODER.encode((name, message)), self.limit)
 
-    def decode(self, payload: bytes) -> Kind:
-        """The message that a frame carried. Raises MalformedMessage."""
+    def decode(self, payload: bytes, strict: bool = True) -> Kind:
+        """The message that a frame carried; not strict: whatever else is in it. Raises MalformedMessage."""
         try:
             name, body = _ENVELOPE.decode(payload)
             message = self._decoders[name].decode(body)
@@ -231,7 +231,7 @@ class Codec(Generic[Kind]):
                 f"one of {', '.join(self._decoders)}",
                 "find out who speaks another version",
             ) from None
-        if _ENCODER.encode((name, message)) != payload:
+        if strict and _ENCODER.encode((name, message)) != payload:
             raise MalformedMessage(
                 f"{name} in an unusual spelling, or with more than its fields",
                 "the bytes that refimpl/wire.py encodes",
@@ -240,11 +240,20 @@ class Codec(Generic[Kind]):
         return message
 
 
+
+
 HELLO = Codec[Hello](MAX_HELLO, Hello)
 REPLY_TO_HELLO = Codec[Welcome | Refusal](MAX_HELLO, Welcome, Refusal)
 PEER = Codec[PeerMessage](MAX_FRAME, RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse)
 REQUEST = Codec[ClientMessage](MAX_REQUEST, ClientRequest, ReadRequest, StatusRequest)
 REPLY = Codec[ServerReply](MAX_FRAME, Answer, Redirect, Rejected, Status)
+
+
+def read_hello(payload: bytes) -> Hello:
+    """The Hello of a payload, also one of another version that says more than ours. Raises MalformedMessage."""
+    hello = HELLO.decode(payload, strict=False)
+    return hello if hello.version != VERSION else HELLO.decode(payload)
+
 
 # What a decoder cannot know -------------------------------------------------------------------------------------------
 

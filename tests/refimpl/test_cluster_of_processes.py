@@ -122,6 +122,11 @@ def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> N
             Exit.IO_ERROR,
             "/nowhere",
         ),
+        (
+            ("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "d", "--insecure", "--peers", "s1=h:1"),
+            Exit.USAGE,
+            "each name once",
+        ),
         (("certificates", "d", "--names", "a.b"), Exit.USAGE, "letters, digits and inner hyphens"),
     ],
 )

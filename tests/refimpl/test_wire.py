@@ -130,6 +130,14 @@ def test_what_is_no_message_of_this_direction_is_refused(payload: bytes) -> None
         wire.PEER.decode(payload)
 
 
+def test_a_hello_of_a_later_version_is_told_from_garbage() -> None:
+    hello = {"version": 1, "peer": "client", "name": "client", "destination": "s1", "servers": ()}
+    assert wire.read_hello(envelope("Hello", hello | {"version": 2, "compression": "zstd"})).version == 2
+    for payload in (envelope("Hello", hello | {"compression": "zstd"}), envelope("Hello", {"version": 2})):
+        with pytest.raises(MalformedMessage):
+            wire.read_hello(payload)
+
+
 @pytest.mark.parametrize(
     ("message", "found"),
     [
