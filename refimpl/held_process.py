@@ -21,6 +21,7 @@ PATIENCE = 30.0
 """Seconds for one request."""
 GRACE = 1.0
 """Seconds until a process that has closed its connections is gone."""
+SOURCE = Path(__file__).resolve().parent.parent
 TAIL = 12
 """Lines of the process's log that an error shows."""
 
@@ -40,14 +41,14 @@ class HeldProcess:
         try:
             with theirs, log.open("ab") as output:
                 words = [sys.executable, "-m", "refimpl", *arguments, "--held", str(theirs.fileno())]
-                # In a session of its own: Ctrl-C is for the harness, which then ends its servers.
                 self._process = subprocess.Popen(
                     words,
+                    cwd=SOURCE,  # where -m looks first: it finds this very package, wherever the harness was started
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
+                    start_new_session=True,  # Ctrl-C is for the harness, which then ends its servers
                 )
         except BaseException:
             self._channel.close()

@@ -88,9 +88,10 @@ class ProcessTarget:
         """A fresh cluster: every server up, with an empty directory. Raises ProcessFailed."""
         if not servers or len(set(servers)) != len(servers):
             raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
-        if not self._sound or tuple(self._servers) != servers or not self._board().is_silent():
-            self.close()
+        was_sound = self._sound
         with self._doing():
+            if not was_sound or tuple(self._servers) != servers or not self._board().is_silent():
+                self.close()
             self._runs += 1
             home = self._prepared(servers)
             for server, place in self._servers.items():

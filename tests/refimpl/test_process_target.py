@@ -267,7 +267,11 @@ def test_a_process_that_hangs_is_an_observation_and_is_ended(
     assert not is_alive(before["s2"])
 
 
-def test_a_process_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "refimpl").mkdir()
+    (tmp_path / "refimpl" / "__init__.py").touch()
+    (tmp_path / "refimpl" / "__main__.py").write_text("raise SystemExit('another program of this name')")
+    monkeypatch.chdir(tmp_path)
     process = HeldProcess("s1", ["no-such-command"], tmp_path / "log")
     try:
         with pytest.raises(ProcessFailed, match=r"(?s)s1 ended with code 2 in start; .*No such command"):
