@@ -72,13 +72,7 @@ from refimpl.messages import (
 )
 from refimpl.quorum import is_quorum, quorum_index
 from refimpl.reads import Read
-from refimpl.violations import (
-    acknowledgement_beyond_log,
-    committed_conflict,
-    confirmation_of_no_round,
-    falling_terms,
-    second_leader,
-)
+from refimpl.violations import refuse_violation
 
 
 @dataclass(slots=True)
@@ -163,7 +157,7 @@ class Raft:
     # Terms and roles (§3.3, §3.4) ---------------------------------------------------------------------------------
 
     def _receive(self, message: ServerMessage) -> None:
-        self._refuse_violation(message)
+        refuse_violation(self, message)
         if not isinstance(message, ClientRequest | ReadRequest) and message.term > self.current_term:
             self._adopt_term(message.term)
         match message:
@@ -311,37 +305,6 @@ class Raft:
         )
         self._advance_commit(self.role)
         self._answer_reads(self.role)
-
-    # What no server that follows the rules can send ------------------------------------------------------------------
-
-    def _refuse_violation(self, message: ServerMessage) -> None:
-        match message:
-            case AppendEntries() if message.term >= self.current_term:
-                self._refuse_entries(message)
-            case AppendEntriesResponse() if message.term == self.current_term and isinstance(self.role, Leader):
-                if message.success and message.index > self.log.last_index:
-                    raise acknowledgement_beyond_log(message, self.log.last_index)
-                if message.round > self.role.reads.round:
-                    raise confirmation_of_no_round(message, self.role.reads.round)
-            case AppendEntries() | AppendEntriesResponse() | RequestVote() | RequestVoteResponse():
-                pass
-            case ClientRequest() | ReadRequest():
-                pass
-
-    def _refuse_entries(self, request: AppendEntries) -> None:
-        if isinstance(self.role, Leader) and request.term == self.current_term:
-            raise second_leader(request)
-        if not self.log.agrees_at(request.prev_log_index, request.prev_log_term):
-            return
-        terms = [request.prev_log_term, *(entry.term for entry in request.entries), request.term]
-        if terms != sorted(terms):
-            raise falling_terms(request)
-        for index, entry in enumerate(request.entries, start=request.prev_log_index + 1):
-            # In a cluster that is broken on purpose, a checker is to see what this would stop.
-            if index > self.commit_index or self.config.broken:
-                break
-            if self.log.term_at(Index(index)) != entry.term:
-                raise committed_conflict(self.config.server, Index(index), self.commit_index)
 
     # Commitment (§3.6.2) ------------------------------------------------------------------------------------------
 
