@@ -1,7 +1,7 @@
 """``make bench-cluster``: writes per second and their latency, of three local servers that flush what they answer.
 
 In one run on one disk: the reference implementation without and with TLS; etcd, if ``RAFTPROOF_ETCD`` or the PATH
-names one, through its JSON gateway, without TLS; and a plain loop of fsyncs, which is what one flush costs. The clients
+names one, through its JSON gateway, without TLS; and plain loops of fsyncs, which are what flushes cost. The clients
 are coroutines of this process, each with a connection of its own and one write outstanding, to the leader. They share
 the processors with the servers.
 """
@@ -21,6 +21,7 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from refimpl.client import Client
 from refimpl.local_cluster import LocalCluster
 
 VALUE = "v" * 100
+LOOPS = (1, 3)
+"""Three servers flush side by side; a file system may make a lone writer wait for company."""
 WARM_UP = 1.0
 PATIENCE = 30.0
 
@@ -73,19 +76,25 @@ async def drive(system: str, connect: Connect, clients: int, seconds: float) -> 
     return row(system, clients, latencies, seconds)
 
 
-def fsyncs(folder: Path, seconds: float) -> Row:
-    """Append as many bytes as a write takes, and flush, again and again."""
-    latencies = []
-    file = os.open(folder / "fsyncs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        end = time.perf_counter() + seconds
-        while (sent := time.perf_counter()) < end:
-            os.write(file, VALUE.encode() * 2)
-            os.fsync(file)
-            latencies.append(time.perf_counter() - sent)
-    finally:
-        os.close(file)
-    return row("a loop of fsyncs", 1, latencies, seconds)
+def fsyncs(folder: Path, loops: int, seconds: float) -> Row:
+    """Append as many bytes as a write takes, and flush, again and again: each loop a thread with a file of its own."""
+
+    def loop(number: int) -> list[float]:
+        latencies = []
+        file = os.open(folder / f"fsyncs {number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            end = time.perf_counter() + seconds
+            while (sent := time.perf_counter()) < end:
+                os.write(file, VALUE.encode() * 2)
+                os.fsync(file)
+                latencies.append(time.perf_counter() - sent)
+        finally:
+            os.close(file)
+        return latencies
+
+    with ThreadPoolExecutor(loops) as threads:
+        latencies = [latency for found in threads.map(loop, range(loops)) for latency in found]
+    return row("loops of fsyncs", loops, latencies, seconds)
 
 
 def row(system: str, clients: int, latencies: list[float], seconds: float) -> Row:
@@ -222,7 +231,7 @@ def main(seconds: float, clients: str, folder: Path) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-cluster-", dir=folder) as scratch:
         here = Path(scratch).resolve()
-        rows.append(fsyncs(here, seconds))
+        rows += [fsyncs(here, loops, seconds) for loops in LOOPS]
         with refimpl(here / "plain", secure=False) as connect:
             rows += [asyncio.run(drive("refimpl", connect, number, seconds)) for number in numbers]
         with refimpl(here / "tls", secure=True) as connect:
@@ -230,9 +239,8 @@ def main(seconds: float, clients: str, folder: Path) -> None:
         if program is not None:
             with etcd(program, here) as connect:
                 rows += [asyncio.run(drive("etcd", connect, number, seconds)) for number in numbers]
-        rows.append(fsyncs(here, seconds))
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    table = Table("system", "clients", "writes/s", "median ms", "p99 ms", title=f"{seconds:g} s a row")
+    table = Table("system", "clients or loops", "writes/s", "median ms", "p99 ms", title=f"{seconds:g} s a row")
     for one in rows:
         table.add_row(
             one.system, str(one.clients), f"{one.per_second:,.0f}", f"{one.median * 1e3:.2f}", f"{one.p99 * 1e3:.2f}"

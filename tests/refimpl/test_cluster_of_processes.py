@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import signal
 import time
@@ -20,6 +21,13 @@ from refimpl.local_cluster import LocalCluster
 
 SECONDS = 30
 FAST = ("--election-timeout", "0.2", "--heartbeat", "0.05")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    before = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = before
 
 
 @pytest.fixture
@@ -84,6 +92,26 @@ def test_a_server_whose_disk_is_full_says_what_to_do_and_goes_on_after_it_was_do
     assert "restart the server" in str(said["remedy"])
     cluster.start(victim)
     assert refimpl("get", *here, "k")[:2] == (0, "2" * 1000 + "\n")
+
+
+def test_a_server_does_not_start_from_a_damaged_log_nor_from_anothers(tmp_path: Path) -> None:
+    with LocalCluster(tmp_path / "one", ("s1",), options=FAST) as cluster:
+        cluster.start_all()
+        for value in ("1", "2"):
+            assert refimpl("put", "--cluster", str(cluster.folder), "k", value)[0] == 0
+        cluster.stop()
+        where = ("--listen", "127.0.0.1:0", "--data", str(cluster.folder / "s1"), "--insecure")
+        code, _, err = refimpl("serve", "--id", "s2", *where)
+        assert code == Exit.USAGE
+        assert "is the directory of s1" in err
+        [segment] = (cluster.folder / "s1").glob("*.wal")
+        data = bytearray(segment.read_bytes())
+        data[20] ^= 1
+        segment.write_bytes(data)
+        cluster.start(ServerId("s1"))
+        assert cluster.processes[ServerId("s1")].wait(SECONDS) == Exit.IO_ERROR
+        [said] = events(cluster, "s1", "disk")
+        assert said["kind"] == "WalDamaged"
 
 
 def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
