@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "get": "Print the value of a key.",
     "delete": "Remove a key.",
     "status": "Ask every server how it sees itself.",
+    "wal": "Look into a log, or check it.",
     "certificates": "Make a certificate authority and certificates.",
 }
 """Each command's name, and what it does in a line."""

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     SAFETY = 12
     DIVERGES = 20
     UNKNOWN = 22
+    TORN = 28
     REFUSED = 77
     INTERRUPTED = 130
     IO_ERROR = 153
@@ -27,6 +28,7 @@ MEANING = {
     Exit.SAFETY: "a promise was broken (torture, simulation)",
     Exit.DIVERGES: "the implementation diverges",
     Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect",
+    Exit.TORN: "the log ends in a torn tail, which the next start forgets",
     Exit.REFUSED: "refused: certificate, name, version, or an input that the cluster does not take",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
     Exit.IO_ERROR: "input/output error, disk full, damaged log file",

@@ -60,13 +60,19 @@ def segment_bases(directory: Readable) -> tuple[int, ...]:
     """Where the segments of the directory begin, in order. Raises WalDamaged for a log file of another kind."""
     bases = []
     for name in directory.names():
-        match = _NAME.fullmatch(name)
-        if match is not None:
-            bases.append(int(match[1]))
+        base = base_of(name)
+        if base is not None:
+            bases.append(base)
         elif name.endswith(SUFFIX):
             # Were it the log of another version, passing over it would start the server with nothing.
             raise WalDamaged(path_in(directory, name), 0, "a log file whose name is no position in the log")
     return tuple(bases)
+
+
+def base_of(name: str) -> int | None:
+    """Where the segment in the file of this name begins, None if the name is no segment's."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else int(match[1])
 
 
 def path_in(directory: Readable, name: str) -> str:
@@ -78,17 +84,19 @@ class LogReader:
 
     `end`: the position behind the last whole frame. `synced_through`: what that frame vouches for; all below it was
     flushed. `torn`: what stands at `end`, if something does. Raises WalDamaged, at the frame that is.
+
+    `only`: the base of one segment, which is read alone, as if those before it were whole and none came after it.
     """
 
-    def __init__(self, directory: Readable) -> None:
+    def __init__(self, directory: Readable, only: int | None = None) -> None:
         self._directory = directory
-        self.bases = segment_bases(directory)
-        self.end = 0
+        self.bases = segment_bases(directory) if only is None else (only,)
+        self.end = 0 if only is None else only
         self.synced_through = 0
         self.torn: Torn | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        if self.bases and self.bases[0] != 0:
+        if self.bases and self.bases[0] > self.end:
             raise self._damage(0, 0, "no such segment, though there are later ones")
         for number, base in enumerate(self.bases):
             if base > self.end:

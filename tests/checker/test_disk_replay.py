@@ -9,6 +9,7 @@ import pytest
 
 from checker.enumeration import cubes, distinct, enumerate_cube
 from checker.question import ask
+from checker.replaying import Replays, replay_runs
 from checker.tracing import Tracer
 from checker.verdict import Exit
 from refimpl import disk_target
@@ -47,14 +48,19 @@ def test_every_crash_trace_of_the_small_model_recovers_to_the_models_state_at_ev
 
 @pytest.mark.slow
 def test_every_crash_trace_of_the_default_model_recovers_to_the_models_state_at_every_byte() -> None:
-    ran = model_check("enumerate", "--engine", "explicit", "--replay", "--target", "disk", "--json")
-    assert ran.code == Exit.HOLDS
-    replays = ran.json["replays"], ran.json["completion_replays"]
-    tried = sum(part["tried"][PLACEMENTS] for part in replays)
-    print(f"{tried:,} crash placements in {sum(part['traces'] for part in replays):,} traces")
-    assert replays[0]["traces"] == ran.json["distinct_interleavings"] > 10_000
-    assert tried >= 100_000
-    assert sum(part["diverged"] for part in replays) == 0
+    question = ask(None)
+    chosen = cubes(question, None, None, None)
+    found = [enumerate_cube(question, cube, "explicit", lambda *_: None, None) for cube in chosen]
+    assert all(part.complete for part in found)
+    interleavings, _ = distinct(found, hashed=False)
+    runs = [interleaving.until + interleaving.labels for interleaving in interleavings]
+    replays = Replays()
+    replay_runs(Tracer(question.evaluator), runs, disk_target.create(), lambda done: None, replays)
+    tried = replays.tried
+    print(f"{tried[PLACEMENTS]:,} crash placements and {tried[FAULTS]:,} disk faults in {len(runs):,} traces")
+    assert replays.traces == len(runs) > 10_000
+    assert tried[PLACEMENTS] >= 100_000
+    assert replays.divergence is None
 
 
 def test_what_the_disk_tried_is_printed_and_counted_for_traces_from_files() -> None:

@@ -10,7 +10,7 @@ from refimpl.durable import Durable, Record
 from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, Term
 from refimpl.errors import DiskError, DiskFull, WalDamaged
 from refimpl.frame import HEADER, encode_frame
-from refimpl.segments import LogReader, segment_bases, segment_name
+from refimpl.segments import CHUNK, LogReader, segment_bases, segment_name
 from refimpl.simulated_directory import Appended, Created, SimulatedDirectory
 from refimpl.wal import TEMPORARY, Wal, recover, replay
 
@@ -207,3 +207,21 @@ def test_position_is_part_of_what_a_checksum_covers_over_segments() -> None:
     assert len(files[first]) == 2 * len(files[second])
     copied = SimulatedDirectory(files={first: files[first], second: files[first][: len(files[second])]})
     assert serials(replay(LogReader(copied))) == [1, 2]
+
+
+def test_a_large_log_is_read_in_parts() -> None:
+    lengths: list[int] = []
+
+    class Watched(SimulatedDirectory):
+        def read(self, name: str, offset: int, length: int) -> bytes:
+            lengths.append(length)
+            return super().read(name, offset, length)
+
+    frames, position = b"", 0
+    while position < 5 << 20:
+        frame = Record(append=(Entry(Term(1), Command(ClientId("c1"), Serial(1), Append("k", "x" * 99_999))),))
+        frames += encode_frame(frame, position, position)
+        position = len(frames)
+    log = LogReader(Watched(files={segment_name(0): frames}))
+    assert sum(1 for _ in log) > 50
+    assert max(lengths) == CHUNK < len(frames) / 4
