@@ -1,0 +1,81 @@
+"""A link to a peer that is not there, and addresses as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from refimpl import links, wire
+from refimpl.address_book import FILE, AddressBook, parse_servers
+from refimpl.dialling import Address
+from refimpl.entry import Entry, Index, ServerId, Term
+from refimpl.errors import ImpossibleRequest
+from refimpl.events import Events
+from refimpl.links import Link
+from refimpl.messages import AppendEntries, PeerMessage
+from refimpl.metrics import Metrics
+
+S1, S2 = ServerId("s1"), ServerId("s2")
+
+
+def message(number: int, entries: int = 0) -> PeerMessage:
+    return AppendEntries(S1, S2, Term(number), Index(0), Term(0), (Entry(Term(0), None),) * entries, Index(0))
+
+
+def queued(link: Link) -> list[int]:
+    payloads = (data[wire.HEADER.size :] for data in link._queue)
+    return [wire.PEER.decode(payload).term for payload in payloads]
+
+
+@pytest.fixture
+def link() -> Link:
+    hello = wire.Hello(wire.VERSION, wire.Peer.SERVER, S1, S2, (S1, S2))
+    return Link(hello, Address("127.0.0.1", 1), None, Random(1), Events("s1"), Metrics())
+
+
+def test_a_link_that_is_down_keeps_the_latest_messages(link: Link) -> None:
+    for number in range(links.MAX_MESSAGES + 10):
+        link.send(message(number))
+    assert queued(link) == list(range(10, links.MAX_MESSAGES + 10))
+    assert link._metrics.registry.get_sample_value("messages_dropped_total", {"queue": "link"}) == 10
+
+
+def test_a_link_that_is_down_keeps_no_more_bytes_than_allowed(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MAX_QUEUED", 2 * len(wire.PEER.encode(message(1, entries=30))))
+    for number in range(1, 5):
+        link.send(message(number, entries=30))
+    assert queued(link) == [3, 4]
+    assert link._queued == sum(len(data) for data in link._queue)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("localhost:1", Address("localhost", 1)), ("[::1]:65535", Address("::1", 65535)), ("h:0", Address("h", 0))],
+)
+def test_an_address_reads_back_as_it_is_written(text: str, address: Address) -> None:
+    assert Address.parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["", "localhost", ":1", "h:", "h:x", "h:65536", "h:-1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ImpossibleRequest, match="HOST:PORT"):
+        Address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["s1", "=h:1", "s1=h:1,s1=h:2", "s1=h"])
+def test_what_names_no_servers_is_refused(text: str) -> None:
+    with pytest.raises(ImpossibleRequest, match="HOST:PORT"):
+        parse_servers(text)
+
+
+def test_an_address_book_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    for certificates in (None, tmp_path / "certificates"):
+        book = AddressBook({S1: Address("127.0.0.1", 1), S2: Address("::1", 2)}, certificates)
+        book.write(tmp_path)
+        assert AddressBook.read(tmp_path) == book
+    (tmp_path / FILE).write_text('{"servers": {"s1": "nowhere"}}')
+    with pytest.raises(ImpossibleRequest):
+        AddressBook.read(tmp_path)
