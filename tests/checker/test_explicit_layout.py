@@ -54,7 +54,7 @@ systems = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(systems, st.integers(0, 10**6), st.integers(0, 30))
 def test_decoding_gives_back_what_was_encoded(system: System, seed: int, length: int) -> None:
     layout = Layout(system, ROOMY)
@@ -65,7 +65,7 @@ def test_decoding_gives_back_what_was_encoded(system: System, seed: int, length:
     assert all(0 <= word < 1 << WORD for word in words)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(NETWORKS), st.integers(0, 10**6), st.randoms(use_true_random=False))
 def test_words_do_not_depend_on_the_order_of_what_has_none(network: str, seed: int, chance: random.Random) -> None:
     system = kitchen(network)

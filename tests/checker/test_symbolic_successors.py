@@ -45,7 +45,7 @@ def _walk(evaluator: Evaluator, seed: int, length: int) -> tuple[list[State], St
     return states, None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(NETWORKS), st.sampled_from(STORAGES), st.sampled_from(BOUNDS), st.integers(0, 10**6))
 def test_transitions_are_the_evaluators(network: str, storage: str, bounds: str, seed: int) -> None:
     system = kitchen(network, storage, bounds)

@@ -207,7 +207,7 @@ def assert_stays_unfulfilled(
     assert is_fair(made, fairness, loop, sum(1 << group for group in groups), beyond)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(random_graphs(), st.booleans())
 def test_a_lasso_is_found_exactly_where_a_set_can_be_stayed_in(
     drawn: tuple[Graph, Pending, Fairness], beyond: bool

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spec.diagnostics import Diagnostic
@@ -146,7 +146,7 @@ def test_any_lines_of_specs_get_an_answer(text: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_a_damaged_spec_gets_an_answer(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(EXAMPLES))
     start = data.draw(st.integers(0, max(0, len(text) - 1)))

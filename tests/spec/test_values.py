@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spec.counting import set_hash
@@ -35,9 +35,6 @@ LIGHT = EnumSort("Light", ("Red", "Green", "Amber"))
 NODE = AtomSort("Node", ("z", "a"))
 ENTRY = RecordSort("Entry", (("term", TERM), ("light", LIGHT)))
 NOTE = MessageSort("Note", NODE, NODE, (("term", TERM), ("log", SeqSort(DIGIT, 2))))
-
-
-untimed = settings(deadline=None)  # how long an example takes says how busy the machine is
 
 
 def sorts(depth: int = 2) -> st.SearchStrategy[Sort]:
@@ -84,7 +81,6 @@ def test_sort_without_an_end_has_no_domain(sort: Sort) -> None:
         domain(sort)
 
 
-@untimed
 @given(sorts())
 def test_domain_is_distinct_and_contained_and_numbered(sort: Sort) -> None:
     values = domain(sort)
@@ -93,7 +89,6 @@ def test_domain_is_distinct_and_contained_and_numbered(sort: Sort) -> None:
     assert [positions(sort)[value] for value in values] == list(range(len(values)))
 
 
-@untimed
 @given(sorts())
 def test_no_check_of_a_store_fails_on_a_value_of_the_domain(sort: Sort) -> None:
     check = store_check(sort, "x")
@@ -122,7 +117,6 @@ def test_sort_key_puts_a_reversed_domain_in_order(sort: Sort) -> None:
     assert sorted(backwards, key=sort_key(sort)) == list(domain(sort))
 
 
-@untimed
 @given(sorts(), st.randoms(use_true_random=False))
 def test_sort_key_sorts_as_the_domain_does(sort: Sort, random: Any) -> None:
     values = list(domain(sort))
@@ -140,7 +134,6 @@ def test_sort_key_does_not_list_a_vast_domain() -> None:
     assert sorted([((5,) * 100,), ()], key=sort_key(vast)) == [(), ((5,) * 100,)]
 
 
-@untimed
 @given(sorts(), st.randoms(use_true_random=False))
 def test_order_key_is_total_and_tells_values_apart(sort: Sort, random: Any) -> None:
     values = list(domain(sort))
@@ -188,7 +181,6 @@ def test_message_and_unbounded_values_are_of_their_sorts() -> None:
     assert contains(SeqSort(BOOL, None), (True,) * 100)
 
 
-@untimed
 @given(sorts())
 def test_a_store_passes_exactly_the_values_of_the_sort(sort: Sort) -> None:
     """Of values that are of the same kind: the ones the type checker lets through."""
@@ -287,7 +279,6 @@ def test_value_is_shown_as_the_language_writes_it(sort: Sort, value: Value, text
     assert show(sort, value) == text
 
 
-@untimed
 @given(sorts())
 def test_canonical_text_tells_values_apart(sort: Sort) -> None:
     values = domain(sort)
