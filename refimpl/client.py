@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Callable, Mapping
 from random import Random
 from types import TracebackType
@@ -31,6 +32,10 @@ LONGEST_PAUSE = 0.5
 
 class NoAnswer(RefimplError):
     """The time is up. The command may or may not have taken effect."""
+
+
+class Unreachable(NoAnswer):
+    """The time is up, and the command was never sent: it has had no effect."""
 
 
 class Rejected(RefimplError):
@@ -56,13 +61,15 @@ class Client:
         self._name = name if identity is None else identity.name
         self._client = ClientId(f"{self._name}/{secrets.token_hex(8)}")
         self._serial = Serial(0)
+        self._sent = False  # whether the current command has left for any server
         self._one_at_a_time = asyncio.Lock()
         self._chance = chance or Random()
         self._connection: Dialled | None = None
         self._connected_to: ServerId | None = None
         self._replies: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    # Commands. Each raises NoAnswer; Rejected; ConnectionRefused where every server turns this client away. -----------
+    # Commands. Each raises NoAnswer; Rejected; ConnectionRefused or SSLError if every server turns this client away, or
+    # is not who it should be, and the command was never sent. --------------------------------------------------------
 
     async def put(self, key: str, value: str) -> None:
         """Set the key to the value."""
@@ -90,6 +97,7 @@ class Client:
             raise Rejected(reason, "smaller keys and values", "split it")
         async with self._one_at_a_time:
             self._serial = Serial(self._serial + 1)
+            self._sent = False
             return await self._until_answered(to)
 
     async def status(self, server: ServerId) -> wire.Status:
@@ -106,7 +114,8 @@ class Client:
     async def _until_answered(self, to: Callable[[ServerId], wire.Request]) -> str | None:
         pause, redirected = SHORTEST_PAUSE, False
         target = self._connected_to or self._another()
-        refusals: dict[ServerId, RefimplError] = {}
+        refusals: set[ServerId] = set()
+        last_error: Exception | None = None
         try:
             async with asyncio.timeout(self.timeout):
                 while True:
@@ -119,12 +128,15 @@ class Client:
                                 raise Rejected(reason, "what refimpl/wire.py allows", "change the command")
                             case wire.Redirect(leader=leader):
                                 pass
-                    except (ConnectionRefused, MalformedMessage) as error:
-                        refusals[target] = error
-                        if len(refusals) == len(self._servers):
-                            raise
-                    except (OSError, TimeoutError):
+                    except (ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
                         self._hang_up()
+                        last_error = error
+                        refusals.add(target)
+                        if len(refusals) == len(self._servers) and not self._sent:
+                            raise
+                    except (OSError, TimeoutError) as error:
+                        self._hang_up()
+                        last_error = error
                     if leader is not None and leader != target and leader in self._servers and not redirected:
                         target, redirected = leader, True  # once; two servers may each take the other for the leader
                     else:
@@ -134,15 +146,23 @@ class Client:
                         pause = min(2 * pause, LONGEST_PAUSE)
         except TimeoutError:
             self._hang_up()
-            raise NoAnswer(
-                f"no answer in {self.timeout:g} s; a write may or may not have taken effect",
+            said = f" (last: {last_error or type(last_error).__name__})" if last_error is not None else ""
+            if self._sent:
+                raise NoAnswer(
+                    f"no answer in {self.timeout:g} s{said}; a write may or may not have taken effect",
+                    "an answer while a majority of the servers is up",
+                    "look at the servers' status, then read the key",
+                ) from None
+            raise Unreachable(
+                f"no server could be reached in {self.timeout:g} s{said}; nothing was sent",
                 "an answer while a majority of the servers is up",
-                "look at the servers' status, then read the key",
+                "check the addresses, and that the servers run",
             ) from None
 
     async def _ask(self, server: ServerId, request: wire.Request) -> wire.ServerReply:
         await self._connect(server)
         self._send(request)
+        self._sent = True
         async with asyncio.timeout(SECONDS_FOR_ONE_SERVER):
             while True:
                 reply = await self._next_reply()

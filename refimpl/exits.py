@@ -27,7 +27,7 @@ MEANING = {
     Exit.USAGE: "usage, missing file",
     Exit.SAFETY: "a promise was broken (torture, simulation)",
     Exit.DIVERGES: "the implementation diverges",
-    Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect",
+    Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect, unless it says that nothing was sent",
     Exit.TORN: "the log ends in a torn tail, which the next start forgets",
     Exit.REFUSED: "refused: certificate, name, version, or an input that the cluster does not take",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",

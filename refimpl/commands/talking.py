@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import click
 import msgspec
 
 from refimpl.address_book import AddressBook, parse_servers
-from refimpl.client import Client, NoAnswer, Rejected
+from refimpl.client import Client, NoAnswer, Rejected, Unreachable
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage
 from refimpl.exits import Exit, Stop
 
@@ -62,8 +63,9 @@ def talk(work: Callable[[Client, AddressBook], Awaitable[Result]], options: Mapp
     except ImpossibleRequest as error:
         raise _stop(Exit.USAGE, "usage", error, as_json) from error
     except NoAnswer as error:
-        raise _stop(Exit.UNKNOWN, "unknown", error, as_json) from error
-    except (Rejected, ConnectionRefused, MalformedMessage) as error:
+        outcome = "unreachable" if isinstance(error, Unreachable) else "unknown"
+        raise _stop(Exit.UNKNOWN, outcome, error, as_json) from error
+    except (Rejected, ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
         raise _stop(Exit.REFUSED, "refused", error, as_json) from error
 
 

@@ -118,6 +118,7 @@ def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
     here = ("--cluster", str(cluster.folder), "--timeout", "0.5")
     for server in ("s1", "s2"):
         cluster.kill(ServerId(server))
+    until(lambda: bool(events(cluster, "s3", "listening")))
     code, out, err = refimpl("put", *here, "k", "v")
     assert (code, out) == (Exit.UNKNOWN, "")
     assert "may or may not have taken effect" in err
@@ -140,6 +141,11 @@ def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> N
         (("get", "k", "--cluster", "/nowhere"), Exit.USAGE, "no cluster.json in /nowhere"),
         (("get", "k", "--servers", "s1=127.0.0.1:1"), Exit.USAGE, "either --certificates DIR or --insecure"),
         (("get", "k", "--servers", "s1", "--insecure"), Exit.USAGE, "NAME=HOST:PORT"),
+        (
+            ("put", "k", "v", "--servers", "s1=127.0.0.1:1", "--insecure", "--timeout", "0.2"),
+            Exit.UNKNOWN,
+            "nothing was sent",
+        ),
         (("get", "k" * 2000, "--servers", "s1=127.0.0.1:1", "--insecure"), Exit.REFUSED, "the key has 2000 bytes"),
         (("put", "k", "\udcff", "--servers", "s1=127.0.0.1:1", "--insecure"), Exit.USAGE, "not text in UTF-8"),
         (("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "d"), Exit.USAGE, "--certificates DIR or --ins"),

@@ -229,6 +229,8 @@ def test_a_server_with_another_name_than_the_one_that_was_dialled_is_not_believe
             misled = Client({S2: servers.addresses[S1]}, Identity("client", tmp_path / "c"), timeout=SECONDS)
             with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
                 await misled.status(S2)
+            with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+                await misled.put("k", "v")
 
     run(body())
 
