@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "delete": "Remove a key.",
     "status": "Ask every server how it sees itself.",
     "wal": "Look into a log, or check it.",
+    "simulate": "Run simulated clusters from a seed and check every step.",
     "certificates": "Make a certificate authority and certificates.",
 }
 """Each command's name, and what it does in a line."""

@@ -12,7 +12,9 @@ class Exit(IntEnum):
     ABSENT = 1
     USAGE = 2
     SAFETY = 12
+    LIVENESS = 13
     DIVERGES = 20
+    DISAGREE = 21
     UNKNOWN = 22
     TORN = 28
     REFUSED = 77
@@ -26,7 +28,9 @@ MEANING = {
     Exit.ABSENT: "the key is absent",
     Exit.USAGE: "usage, missing file",
     Exit.SAFETY: "a promise was broken (torture, simulation)",
+    Exit.LIVENESS: "a cluster that was left in peace did not come to rest (simulation)",
     Exit.DIVERGES: "the implementation diverges",
+    Exit.DISAGREE: "two checks of the same thing disagree, or two runs of one seed",
     Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect, unless it says that nothing was sent",
     Exit.TORN: "the log ends in a torn tail, which the next start forgets",
     Exit.REFUSED: "refused: certificate, name, version, or an input that the cluster does not take",

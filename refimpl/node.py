@@ -12,7 +12,7 @@ disk fails stops as if it had crashed and says nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -25,7 +25,7 @@ from refimpl.messages import Message
 from refimpl.raft import Raft
 from refimpl.replica import Replica
 from refimpl.segments import LogReader
-from refimpl.simulated_directory import Contents, SimulatedDirectory
+from refimpl.simulated_directory import Contents, Operation, SimulatedDirectory
 
 
 class Node:
@@ -85,7 +85,12 @@ class Node:
         ends = (0, *self.unflushed_ends)
         if not 0 <= keep < len(ends):
             raise self._impossible(f"crash that keeps {keep} frames", f"0 to {len(ends) - 1} kept frames")
-        self._directory.crash(self._directory.prefix(ends[keep] + torn_bytes))
+        self.lose_power(self._directory.prefix(ends[keep] + torn_bytes))
+
+    def lose_power(self, survivors: Iterable[Operation]) -> None:
+        """Cut the power: of what was not flushed these operations, or parts of them, are on the disk."""
+        self._up("crash")
+        self._directory.crash(survivors)
         self._replica = None
 
     def restart(self) -> None:
@@ -149,7 +154,7 @@ class Node:
         the first two, … unflushed frames survived. Raises WalDamaged as a restart does."""
         seen = self._directory.contents
         # A server that is down has had its crash: what is in the files now is what its restart reads.
-        return _recoverable(self._directory.name, self._directory.durable if self.is_up else seen, seen)
+        return _remembered(self._directory.name, self._directory.durable if self.is_up else seen, seen)
 
     @property
     def disk(self) -> Durable:
@@ -182,13 +187,15 @@ class Node:
         )
 
 
-@lru_cache(maxsize=4096)
-def _recoverable(name: str, durable: Contents, seen: Contents) -> tuple[Durable, ...]:
-    """The durable state of what a crash cannot take, and after each further frame that is seen. Remembered: a replay
-    looks at every disk after every step, and most steps leave most disks alone."""
+def recoverable(name: str, durable: Contents, seen: Contents) -> tuple[Durable, ...]:
+    """The durable state of what a crash cannot take, and after each further frame that is seen."""
     surviving = LogReader(SimulatedDirectory(name, durable))
     states = [wal.replay(surviving)]
     for frame in LogReader(SimulatedDirectory(name, seen)):
         if frame.position >= surviving.end:
             states.append(states[-1].after(frame.record))
     return tuple(states)
+
+
+_remembered = lru_cache(maxsize=4096)(recoverable)
+"""A replay looks at every disk after every step, and most steps leave most disks alone."""

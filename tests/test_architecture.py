@@ -48,7 +48,8 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "time": ("refimpl/linearizability.py", *SHELL, *OTHERS),
     "prometheus_client": ("refimpl/metrics.py",),
     "cryptography": ("refimpl/certificates.py",),
-    "random": ("checker/explicit/simulation.py", *SHELL),  # seeded, or free to choose a pause
+    # seeded, or free to choose a pause
+    "random": ("checker/explicit/simulation.py", "refimpl/simulation/chance.py", *SHELL),
 }
 
 
