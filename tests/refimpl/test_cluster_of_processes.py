@@ -115,7 +115,7 @@ def test_a_server_does_not_start_from_a_damaged_log_nor_from_anothers(tmp_path: 
 
 
 def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
-    here = ("--cluster", str(cluster.folder), "--timeout", "0.5")
+    here = ("--cluster", str(cluster.folder), "--timeout", "2")
     for server in ("s1", "s2"):
         cluster.kill(ServerId(server))
     until(lambda: bool(events(cluster, "s3", "listening")))
