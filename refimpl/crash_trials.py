@@ -16,7 +16,7 @@ from refimpl.crashes import placements
 from refimpl.durable import Durable, Record
 from refimpl.errors import DiskError, RefimplError, WalDamaged, WalPoisoned, WrongRecovery
 from refimpl.plain import plain_durable
-from refimpl.segments import Frame, LogReader, segment_name
+from refimpl.segments import Frame, LogReader, exhaust, segment_name
 from refimpl.simulated_directory import Contents, SimulatedDirectory
 
 PLACEMENTS = "crash placements"
@@ -179,10 +179,7 @@ class CrashTrials:
 
 
 def _end(files: Contents) -> int:
-    log = LogReader(SimulatedDirectory(files=files))
-    for _ in log:
-        pass
-    return log.end
+    return exhaust(LogReader(SimulatedDirectory(files=files))).end
 
 
 def _shown(*states: Durable) -> str:

@@ -7,6 +7,7 @@ new term and the vote two records, a crash between them could leave a term in wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from refimpl.entry import Entry, Index, ServerId, Term
 from refimpl.log import Log
@@ -42,8 +43,17 @@ class Durable:
     log: Log
     commit_index: Index
 
+    def can_take(self, record: Record) -> bool:
+        """Whether some step of a core in this state can have written the record, as far as the log is concerned."""
+        last = self.log.last_index if record.truncate_to is None else record.truncate_to
+        if not 0 <= last <= self.log.last_index:
+            return False
+        terms = (self.log.term_at(last), *(entry.term for entry in record.append))
+        in_order = all(term <= following for term, following in pairwise(terms))
+        return in_order and 0 <= (record.commit_index or 0) <= last + len(record.append)
+
     def after(self, record: Record) -> Durable:
-        """This state once the record has taken effect."""
+        """This state once the record, which it can take, has taken effect."""
         term, vote = record.term_and_vote or (self.current_term, self.voted_for)
         log = self.log if record.truncate_to is None else self.log.truncate(record.truncate_to)
         for entry in record.append:

@@ -67,4 +67,7 @@ def claimed_size(data: bytes, offset: int) -> int:
 
 def decode_payload(data: bytes, offset: int, size: int) -> Record:
     """The record in the whole frame at the offset. Raises msgspec.DecodeError for one of another version."""
-    return _DECODER.decode(data[offset + HEADER.size : offset + size])
+    try:
+        return _DECODER.decode(data[offset + HEADER.size : offset + size])
+    except (UnicodeDecodeError, RecursionError) as error:  # which msgspec lets through
+        raise msgspec.DecodeError(str(error)) from error

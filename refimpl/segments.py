@@ -82,8 +82,9 @@ def path_in(directory: Readable, name: str) -> str:
 class LogReader:
     """Iterate over it once for the frames; the attributes are then those of the whole log.
 
-    `end`: the position behind the last whole frame. `synced_through`: what that frame vouches for; all below it was
-    flushed. `torn`: what stands at `end`, if something does. Raises WalDamaged, at the frame that is.
+    `frames`: how many there are. `end`: the position behind the last of them. `synced_through`: what that one vouches
+    for; all below it was flushed. `torn`: what stands at `end`, if something does. Raises WalDamaged, at the frame
+    that is.
 
     `only`: the base of one segment, which is read alone, as if those before it were whole and none came after it.
     """
@@ -91,25 +92,26 @@ class LogReader:
     def __init__(self, directory: Readable, only: int | None = None) -> None:
         self._directory = directory
         self.bases = segment_bases(directory) if only is None else (only,)
+        self.frames = 0
         self.end = 0 if only is None else only
         self.synced_through = 0
         self.torn: Torn | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         if self.bases and self.bases[0] > self.end:
-            raise self._damage(0, 0, "no such segment, though there are later ones")
+            raise self.damage(0, 0, "no such segment, though there are later ones")
         for number, base in enumerate(self.bases):
             if base > self.end:
                 self.torn = Torn(self.bases[number - 1], self.end - self.bases[number - 1])
             elif base < self.end:
-                raise self._damage(base, 0, f"a second file for what a file before it holds up to byte {self.end}")
+                raise self.damage(base, 0, f"a second file for what a file before it holds up to byte {self.end}")
             else:
-                yield from self._frames_of(base)
+                yield from self._frames_of(base, self.bases[number + 1 :][:1])
             if self.torn is not None:
                 self._refuse_if_flushed(self.torn)
                 return
 
-    def _frames_of(self, base: int) -> Iterator[Frame]:
+    def _frames_of(self, base: int, following: tuple[int, ...]) -> Iterator[Frame]:
         name = segment_name(base)
         start, data = 0, self._directory.read(name, 0, CHUNK)
         while True:
@@ -127,10 +129,13 @@ class LogReader:
                 record = decode_payload(data, at, size)
             except msgspec.DecodeError as error:
                 text = f"a frame that this version cannot read ({error})"
-                raise self._damage(base, start + at, text) from error
+                raise self.damage(base, start + at, text) from error
             frame = Frame(base, self.end, self.end + size, self.synced_through, record)
             self.end += size
+            self.frames += 1
             yield frame
+        if at < len(data) and self.end in following:
+            raise self.damage(base, start + at, "bytes in the place of the next segment")  # no crash puts any there
         if at < len(data):
             self.torn = Torn(base, start + at)
 
@@ -144,7 +149,7 @@ class LogReader:
             if later is not None:
                 where = "" if base == torn.base else f" of {segment_name(base)}"
                 text = f"no whole frame, though the frame at byte {later}{where} was written after a flush of it"
-                raise self._damage(torn.base, torn.offset, text)
+                raise self.damage(torn.base, torn.offset, text)
 
     def _vouching_offset(self, base: int, begin: int, bad: int) -> int | None:
         """Where, from `begin` on, a frame stands that was written after a flush of position `bad`."""
@@ -163,8 +168,16 @@ class LogReader:
                 return None
             begin += len(data) - HEADER.size + 1
 
-    def _damage(self, base: int, offset: int, found: str) -> WalDamaged:
+    def damage(self, base: int, offset: int, found: str) -> WalDamaged:
+        """The error that says so of this place."""
         return WalDamaged(path_in(self._directory, segment_name(base)), offset, found)
+
+
+def exhaust(log: LogReader) -> LogReader:
+    """The log with its attributes, once all frames are read."""
+    for _ in log:
+        pass
+    return log
 
 
 def _places_of_headers(data: bytes) -> Iterator[int]:

@@ -13,7 +13,8 @@ import msgspec
 from refimpl.errors import DiskError, WalDamaged
 from refimpl.exits import Exit, Stop
 from refimpl.real_directory import ReadOnlyDirectory
-from refimpl.segments import Frame, LogReader, base_of, path_in, segment_name
+from refimpl.segments import Frame, LogReader, base_of, exhaust, path_in, segment_name
+from refimpl.wal import replay
 
 HELP = """
 PATH is the folder of a log (`serve --data`), which is read from its beginning, or one segment in it, which is read
@@ -40,7 +41,7 @@ def dump(path: Path, as_json: bool) -> int:
     with _reported(as_json):
         for frame in log:
             click.echo(_text(_frame(frame)) if as_json else _line(frame))
-    return _concluded(log, directory, 0, as_json, quiet=True)
+    return _concluded(log, directory, as_json, quiet=True)
 
 
 @command.command("verify", help="Say whether the log is whole, ends in a torn tail, or is damaged, and where." + HELP)
@@ -49,8 +50,11 @@ def dump(path: Path, as_json: bool) -> int:
 def verify(path: Path, as_json: bool) -> int:
     log, directory = _opened(path)
     with _reported(as_json):
-        frames = sum(1 for _ in log)
-    return _concluded(log, directory, frames, as_json, quiet=False)
+        if log.bases[0] == 0:
+            replay(log, with_commands=False)
+        else:
+            exhaust(log)  # a segment alone: what its records follow is not known
+    return _concluded(log, directory, as_json, quiet=False)
 
 
 def _opened(path: Path) -> tuple[LogReader, ReadOnlyDirectory]:
@@ -82,7 +86,7 @@ def _reported(as_json: bool) -> Iterator[None]:
         raise Stop(Exit.IO_ERROR, str(error)) from error
 
 
-def _concluded(log: LogReader, directory: ReadOnlyDirectory, frames: int, as_json: bool, quiet: bool) -> int:
+def _concluded(log: LogReader, directory: ReadOnlyDirectory, as_json: bool, quiet: bool) -> int:
     """What stands behind the last whole frame; `quiet`: nothing is said of a log that is whole."""
     found: dict[str, Any] = {"verdict": "whole" if log.torn is None else "torn"}
     where = "whole"
@@ -91,9 +95,9 @@ def _concluded(log: LogReader, directory: ReadOnlyDirectory, frames: int, as_jso
         found |= {"file": file, "offset": log.torn.offset}
         where = f"torn tail at byte {log.torn.offset} of {file}"
     if not quiet:
-        counts = {"frames": frames, "segments": len(log.bases), "end": log.end, "vouched": log.synced_through}
+        counts = {"frames": log.frames, "segments": len(log.bases), "end": log.end, "vouched": log.synced_through}
         found |= counts
-        where += f": {frames:,} whole frames, {log.end:,} bytes, segments: {len(log.bases)}"
+        where += f": {log.frames:,} whole frames, {log.end:,} bytes, segments: {len(log.bases)}"
         where += f"; up to byte {log.synced_through:,} of the log damage would be told from a torn tail"
     if as_json:
         click.echo(_text(found))

@@ -74,7 +74,7 @@ class Wal:
         segments,
         (
             "                self.torn = Torn(self.bases[number - 1], self.end - self.bases[number - 1])\n",
-            "                self.end = base\n                yield from self._frames_of(base)\n",
+            "                self.end = base\n                yield from self._frames_of(base, ())\n",
         ),
     ),
 }

@@ -158,6 +158,11 @@ def test_two_files_for_the_same_place_are_refused() -> None:
     files = dict(disk.contents) | {segment_name(7): b""}
     with pytest.raises(WalDamaged, match="a second file for what a file before it holds"):
         recover(SimulatedDirectory(files=files), SIZE)
+    files = dict(disk.contents)
+    size = len(files[segment_name(0)])
+    files[segment_name(0)] += b"x"
+    with pytest.raises(WalDamaged, match=rf"damage at byte {size}: bytes in the place of the next segment"):
+        recover(SimulatedDirectory(files=files), SIZE)
 
 
 def test_a_log_file_of_another_kind_is_refused_and_other_files_are_left_alone() -> None:

@@ -176,7 +176,7 @@ def test_every_damaged_bit_below_a_later_flush_is_refused_with_file_and_offset()
 def test_the_stated_limit_damage_in_the_last_flushed_frame_looks_like_a_torn_tail() -> None:
     data = bytearray(bytes_of(written()))
     data[-1] ^= 1
-    assert replay(read(bytes(data))) == STATES[-2]
+    assert replay(LogReader(directory(bytes(data)))) == STATES[-2]
 
 
 def test_a_refused_disk_is_left_as_it_was() -> None:

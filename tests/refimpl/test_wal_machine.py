@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from refimpl.crashes import Crashes
 from refimpl.durable import INITIAL, Durable, Record
 from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, ServerId, Term
 from refimpl.errors import DiskError, WalDamaged, WalPoisoned
 from refimpl.segments import LogReader, segment_bases, segment_name
-from refimpl.simulated_directory import Appended, Operation, SimulatedDirectory
+from refimpl.simulated_directory import Operation, SimulatedDirectory
 from refimpl.wal import SEGMENT_SIZE, Wal, recover
 
 
@@ -142,42 +144,33 @@ class WalMachine(RuleBasedStateMachine):
 
 
 @st.composite
-def survivors(draw: st.DrawFn, disk: SimulatedDirectory) -> list[Operation]:
-    """Some of what is not flushed, each write whole or in a part."""
-    kept: list[Operation] = []
-    for operation in disk.unflushed:
-        fate = draw(st.sampled_from(["whole", "lost", "part"]))
-        if isinstance(operation, Appended) and fate == "part":
-            first = draw(st.integers(0, len(operation.data)))
-            last = draw(st.integers(first, len(operation.data)))
-            kept.append(Appended(operation.file, operation.offset + first, operation.data[first:last]))
-        elif fate != "lost":
-            kept.append(operation)
-    return kept
+def survivors(draw: st.DrawFn, disk: SimulatedDirectory) -> tuple[Operation, ...]:
+    """Some of what is not flushed, by blocks of any size."""
+    crashes = Crashes(disk.unflushed, draw(st.sampled_from([1, 16, 512])))
+    # The ends of the numbers are the crashes that lose everything and nothing.
+    return crashes[draw(st.integers(0, crashes.count - 1))]
 
 
-def records_after(state: Durable) -> st.SearchStrategy[Record]:
-    """Records that can follow the state."""
+@st.composite
+def records_after(draw: st.DrawFn, state: Durable) -> Record:
+    """A record that can follow the state."""
+    term = Term(max(state.current_term, state.log.last_term))
     entries = st.builds(
-        lambda serial, value: Entry(
-            Term(max(state.current_term, state.log.last_term)),
-            Command(ClientId("c1"), Serial(serial), Append("writes", value)),
-        ),
+        lambda serial, value: Entry(term, Command(ClientId("c1"), Serial(serial), Append("writes", value))),
         st.integers(1, 300),
         st.text(max_size=20),
     )
-    votes = st.tuples(
-        st.integers(state.current_term, state.current_term + 300).map(Term),
-        st.sampled_from([None, ServerId("s1"), ServerId("s2")]),
-    )
-    return st.builds(
-        Record,
-        term_and_vote=st.none() | votes,
-        truncate_to=st.none() | st.integers(0, state.log.last_index).map(Index),
-        append=st.lists(entries, max_size=2).map(tuple),
-        # Always one more, so that no two states are equal and a recovered state has one place in the list.
-        commit_index=st.just(Index(state.commit_index + 1)),
+    kept = draw(st.none() | st.integers(0, state.log.last_index).map(Index))
+    appended = tuple(draw(st.lists(entries, max_size=2)))
+    last = (state.log.last_index if kept is None else kept) + len(appended)
+    return Record(
+        # Always a new term, so that no two states are equal and a recovered state has one place in the list.
+        term_and_vote=(Term(term + draw(st.integers(1, 300))), draw(st.sampled_from([None, ServerId("s1")]))),
+        truncate_to=kept,
+        append=appended,
+        commit_index=draw(st.none() | st.integers(0, last).map(Index)),
     )
 
 
 TestWalMachine = WalMachine.TestCase
+TestWalMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
