@@ -18,6 +18,7 @@ from random import Random
 from types import TracebackType
 
 from refimpl import wire
+from refimpl.admission import too_large
 from refimpl.dialling import Address, Dialled, dial
 from refimpl.entry import Append, ClientId, Delete, Operation, Put, Serial, ServerId
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage, RefimplError
@@ -92,7 +93,7 @@ class Client:
         return await self._perform(lambda server: ClientRequest(self._client, server, self._serial, operation))
 
     async def _perform(self, to: Callable[[ServerId], wire.Request]) -> str | None:
-        reason = wire.too_large(to(next(iter(self._servers))))
+        reason = too_large(to(next(iter(self._servers))))
         if reason is not None:
             raise Rejected(reason, "smaller keys and values", "split it")
         async with self._one_at_a_time:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from refimpl import wire
+from refimpl.admission import refuse_foreign, too_large
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest, MalformedMessage
 from refimpl.events import Events
@@ -185,15 +186,15 @@ class Accepted(asyncio.Protocol):
 
     def _take_from_server(self, payload: bytes) -> None:
         message = wire.PEER.decode(payload)
-        wire.refuse_foreign(message, self._name, self._reception.server)
+        refuse_foreign(message, self._name, self._reception.server)
         self._reception.service.receive(message)
 
     def _take_from_client(self, payload: bytes) -> None:
         message = wire.REQUEST.decode(payload)
         match message:
             case ClientRequest() | ReadRequest():
-                wire.refuse_foreign(message, self._name, self._reception.server)
-                reason = wire.too_large(message)
+                refuse_foreign(message, self._name, self._reception.server)
+                reason = too_large(message)
                 if reason is not None:
                     self._reply(wire.Rejected(message.source, message.serial, reason))
                     return

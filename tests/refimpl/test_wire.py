@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from refimpl import wire
+from refimpl.admission import refuse_foreign, too_large
 from refimpl.entry import (
     Append,
     ClientId,
@@ -152,14 +153,14 @@ def test_a_hello_of_a_later_version_is_told_from_garbage() -> None:
 )
 def test_a_message_that_its_sender_may_not_send_is_refused(message: PeerMessage | ClientRequest, found: str) -> None:
     with pytest.raises(MalformedMessage, match=found):
-        wire.refuse_foreign(message, "s1", S2)
+        refuse_foreign(message, "s1", S2)
 
 
 def test_limits_count_bytes_not_letters() -> None:
-    assert wire.too_large(Put("k", "v" * wire.MAX_VALUE)) is None
+    assert too_large(Put("k", "v" * wire.MAX_VALUE)) is None
     umlauts = "ä" * (wire.MAX_VALUE // 2 + 1)
-    assert wire.too_large(Put("k", umlauts)) == "the value has 65538 bytes; at most 65536 are allowed"
-    assert wire.too_large(Delete("k" * 1025)) == "the key has 1025 bytes; at most 1024 are allowed"
+    assert too_large(Put("k", umlauts)) == "the value has 65538 bytes; at most 65536 are allowed"
+    assert too_large(Delete("k" * 1025)) == "the key has 1025 bytes; at most 1024 are allowed"
 
 
 def test_a_mangled_frame_is_never_read_as_a_message() -> None:
