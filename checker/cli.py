@@ -7,7 +7,6 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,7 +32,6 @@ from checker.options import (
     timeout_option,
     workers_option,
 )
-from checker.streams import prepare_streams
 from checker.verdict import MEANING, Exit, Stop
 
 CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
@@ -245,49 +243,42 @@ def _installed_right() -> None:
 
 
 def main() -> NoReturn:
-    """The console script: every way a run can end becomes a documented exit code, and with ``--json`` an object."""
-    said = prepare_streams()
-    code, error = _outcome()
-    if error:
-        click.echo(error, err=True)
-        if "--json" in sys.argv[1:] and not said.used:
-            from checker.machine import failure_json
-
-            with suppress(OSError):  # which may be what went wrong
-                click.echo(failure_json(error, code))
-    sys.exit(code)
-
-
-def _outcome() -> tuple[int, str]:
-    """Runs the command that was given; its exit code, and what went wrong."""
+    """The console script: every way a run can end becomes a documented exit code."""
+    code = int(Exit.INTERNAL_ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a file name that is no text must not end us
+            stream.reconfigure(errors="backslashreplace")
     try:
         _installed_right()
         cli.main(standalone_mode=False)
-        return Exit.HOLDS, ""
+        code = int(Exit.HOLDS)
     except Stop as stop:
-        return stop.code, stop.message
+        if stop.message:
+            click.echo(stop.message, err=True)
+        code = int(stop.code)
     except click.exceptions.Exit as stop:
-        return stop.exit_code, ""
+        code = stop.exit_code
     except click.ClickException as error:
-        return Exit.USAGE, _shown(error)
+        error.show()
+        code = int(Exit.USAGE)
     except (KeyboardInterrupt, click.Abort):
-        return Exit.INTERRUPTED, "interrupted"
+        click.echo("interrupted", err=True)
+        code = int(Exit.INTERRUPTED)
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone, as in `model-check | head`; rich and click make a SystemExit of that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(Exit.IO_ERROR)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space and run it again" if full else "check the path and its rights"
-        return Exit.IO_ERROR, f"{error}; {advice}"
+        click.echo(f"{error}; {advice}", err=True)
+        code = int(Exit.IO_ERROR)
     except MemoryError:
-        return Exit.INCONCLUSIVE, "memory ran out; lower the bounds (--set, --max-steps, --depth) or give it more"
+        click.echo("memory ran out; lower the bounds (--set, --max-steps, --depth) or give it more", err=True)
+        code = int(Exit.INCONCLUSIVE)
     except Exception as error:
         if os.environ.get("RAFTPROOF_DEBUG"):
             raise
         kind = type(error).__name__
-        advice = "set RAFTPROOF_DEBUG=1 for the traceback, and report it"
-        return Exit.INTERNAL_ERROR, f"internal error: {kind}: {error}\n{advice}"
-
-
-def _shown(error: click.ClickException) -> str:
-    """What click would print of a usage error."""
-    out = io.StringIO()
-    error.show(out)
-    return out.getvalue().rstrip("\n")
+        click.echo(f"internal error: {kind}: {error}\nset RAFTPROOF_DEBUG=1 for the traceback, and report it", err=True)
+    sys.exit(code)

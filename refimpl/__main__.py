@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "wal": "Look into a log, or check it.",
     "simulate": "Run simulated clusters from a seed and check every step.",
     "certificates": "Make a certificate authority and certificates.",
+    "torture": "Kill, stop and part server processes while clients work, and judge what the clients saw.",
 }
 """Each command's name, and what it does in a line."""
 

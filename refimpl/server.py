@@ -40,8 +40,9 @@ from refimpl.tls import Identity, refuse_names
 class Settings:
     """One server. `identity` None means that nobody has to prove who he is: on loopback only.
 
-    For tests: `lossy` lets kill -9 lose what was not flushed (refimpl/lossy_directory.py); with a `harness` the server
-    does nothing of its own accord (refimpl/held.py).
+    For tests: `lossy` lets kill -9 lose what was not flushed (refimpl/lossy_directory.py); `ailment` is the file that
+    says what ails the disk (refimpl/ailing_directory.py); with a `harness` the server does nothing of its own accord
+    (refimpl/held.py). `max_entries`: how many entries a message carries at most.
     """
 
     server: ServerId
@@ -54,6 +55,8 @@ class Settings:
     broken: frozenset[Fault] = frozenset()
     lossy: bool = False
     harness: socket.socket | None = None
+    ailment: Path | None = None
+    max_entries: int = wire.MAX_ENTRIES
 
     @property
     def servers(self) -> tuple[ServerId, ...]:
@@ -83,7 +86,7 @@ class Server:
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
         tls = settings.identity
         with ExitStack() as undo:
-            self._storage = Storage(settings.data, settings.lossy)
+            self._storage = Storage(settings.data, settings.lossy, settings.ailment)
             undo.callback(self._storage.close)
             if settings.harness is None:
                 claim(self._storage.directory, settings.server, settings.servers)
@@ -156,7 +159,7 @@ class Server:
         if settings.harness is not None:
             config = Config(settings.server, settings.servers, settings.broken)  # one entry a message, as in the spec
             return HeldDriver(config, storage, self._send, settings.harness, lambda: self.address.port)
-        config = Config(settings.server, settings.servers, settings.broken, wire.MAX_ENTRIES)
+        config = Config(settings.server, settings.servers, settings.broken, settings.max_entries)
         replica = Replica(config, storage.log_file, storage.recovered)
         return Driver(replica, self._send, settings.timings, chance, self.events, self.metrics)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from refimpl import wire
 from refimpl.address_book import parse_servers
 from refimpl.dialling import Address
 from refimpl.driver import Timings
@@ -49,10 +50,19 @@ from refimpl.tls import Identity
 @click.option("--seed", type=int, help="Draw the timeouts from this seed, and from the name.")
 @click.option("--break", "broken", multiple=True, metavar="FAULT", hidden=True, help="Break a rule. For tests only.")
 @click.option("--lossy", is_flag=True, hidden=True, help="Let kill -9 lose what was not flushed. For tests only.")
+@click.option(
+    "--ailment", type=click.Path(dir_okay=False, path_type=Path), hidden=True,
+    help="A file that says what ails the disk. For tests only.",
+)  # fmt: skip
+@click.option(
+    "--max-entries", type=click.IntRange(1, wire.MAX_ENTRIES), default=wire.MAX_ENTRIES, hidden=True,
+    help="How many entries a message carries. For tests only.",
+)  # fmt: skip
 @click.option("--held", type=int, metavar="FD", hidden=True, help="Obey a harness at this socket. For tests only.")
 def command(
     server: str, listen: str, peers: str, data: Path, certificates: Path | None, insecure: bool, metrics: str | None,
-    election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...], lossy: bool, held: int | None,
+    election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...], lossy: bool,
+    ailment: Path | None, max_entries: int, held: int | None,
 ) -> int:  # fmt: skip
     """Run one server until SIGTERM (exit 0), Ctrl-C (130), or an error of its disk (153: nothing it answered is lost;
     mend what the last line of its log says and start it again). Its log goes to standard error, a JSON object a line.
@@ -71,6 +81,8 @@ def command(
             faults_named(broken),
             lossy,
             None if held is None else socket.socket(fileno=held),
+            ailment,
+            max_entries,
         )
         log_to_standard_error()
         return asyncio.run(_serve(settings, Address.parse(listen)))

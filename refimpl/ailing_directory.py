@@ -1,0 +1,69 @@
+"""A directory whose disk is slow, full or failing while a file elsewhere says so: for tests of a running server.
+
+The file holds one line; no file is a healthy disk:
+
+    slow 0.25    each fsync takes so many seconds longer
+    full         nothing can be written (ENOSPC)
+    failing      each fsync fails (EIO), and what it should have written is lost where bytes wait for their fsync
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+from refimpl.directory import Directory, refuse
+
+
+class AilingDirectory:
+    """Over a directory that is in order."""
+
+    def __init__(self, directory: Directory, ailment: Path) -> None:
+        self._directory = directory
+        self._ailment = ailment
+
+    @property
+    def name(self) -> str:
+        return self._directory.name
+
+    def names(self) -> tuple[str, ...]:
+        return self._directory.names()
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        return self._directory.read(name, offset, length)
+
+    def create(self, name: str) -> None:
+        self._directory.create(name)
+
+    def append(self, name: str, data: bytes) -> None:
+        if self._ails() == ["full"]:
+            self._fail(name, "append", errno.ENOSPC)
+        self._directory.append(name, data)
+
+    def rename(self, old: str, new: str) -> None:
+        self._directory.rename(old, new)
+
+    def remove(self, name: str) -> None:
+        self._directory.remove(name)
+
+    def sync(self, name: str) -> None:
+        match self._ails():
+            case ["slow", seconds]:
+                time.sleep(float(seconds))
+            case ["failing"]:
+                self._fail(name, "fsync", errno.EIO)
+        self._directory.sync(name)
+
+    def sync_names(self) -> None:
+        self._directory.sync_names()
+
+    def _ails(self) -> list[str]:
+        try:
+            return self._ailment.read_text(encoding="utf-8").split()
+        except FileNotFoundError:
+            return []
+
+    def _fail(self, name: str, operation: str, code: int) -> None:
+        refuse(f"{self.name}/{name}", operation, OSError(code, os.strerror(code)))

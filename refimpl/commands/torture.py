@@ -1,0 +1,108 @@
+"""``python -m refimpl torture``: real server processes under kill -9, stops, partitions and bad disks."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from random import SystemRandom
+
+import click
+import msgspec
+
+from refimpl.errors import ImpossibleRequest
+from refimpl.exits import Exit, Stop
+from refimpl.faults import faults_named
+from refimpl.torture.cluster import Shape
+from refimpl.torture.report import in_words, reproducing_command
+from refimpl.torture.run import Plan, Progress, Report, Run
+
+
+@click.command("torture")
+@click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True, help="How long.")
+@click.option("--seed", type=int, help="Chooses what is done and when; a new one, which is printed, unless given.")
+@click.option("--servers", type=click.IntRange(3, 5), default=3, show_default=True, help="How many processes.")
+@click.option("--writers", type=click.IntRange(1, 100), default=8, show_default=True, help="Clients that write, too.")
+@click.option("--readers", type=click.IntRange(0, 100), default=4, show_default=True, help="Clients that only read.")
+@click.option("--break", "broken", multiple=True, metavar="FAULT", help="Plant a fault, to see that it is found.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path),
+    help="An empty folder for data and logs, which stays. Otherwise a new one, which stays if something was found.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(
+    seconds: float, seed: int | None, servers: int, writers: int, readers: int, broken: tuple[str, ...],
+    folder: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Start servers, kill and stop and part them while clients work, and judge what the clients saw.
+
+    Servers lose at a kill -9 what they have not flushed. Exit 0: the history is linearizable, every answered write is
+    there, the logs agree, and no server needed help. Exit 12: not so; the shortest window of the history that shows it
+    is printed, with the command to try again. Exit 22: a search was given up, which is not a pass.
+    """
+    seed = SystemRandom().randrange(1 << 31) if seed is None else seed
+    try:
+        faults_named(broken)
+    except ImpossibleRequest as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise Stop(Exit.USAGE, f"{folder} is not empty; give the servers a new folder")
+    keep = folder is not None
+    place = Path(tempfile.mkdtemp(prefix="refimpl-torture-")) if folder is None else folder
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    click.echo(f"seed {seed}, folder {place}", err=True)
+    plan = Plan(seconds, Shape(servers, seed, broken), writers, readers)
+    run = Run(plan, place, _show if sys.stderr.isatty() else lambda progress: None)
+    try:
+        asyncio.run(_until_signal(run))
+    finally:
+        if sys.stderr.isatty():
+            click.echo("\r\033[K", nl=False, err=True)
+        if not keep and not run.report.is_violated:
+            shutil.rmtree(place, ignore_errors=True)
+    _say(run.report, as_json)
+    if run.report.is_violated:
+        return Exit.SAFETY
+    return Exit.UNKNOWN if run.report.unknown else Exit.DONE
+
+
+async def _until_signal(run: Run) -> None:
+    """SIGTERM ends it like Ctrl-C: with no process left behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        await run.run()
+    except asyncio.CancelledError:
+        if not terminated:
+            raise
+        raise Stop(Exit.INTERRUPTED, "terminated") from None
+
+
+def _show(progress: Progress) -> None:
+    counts = progress.counts
+    click.echo(
+        f"\r\033[K{progress.seconds:5.0f} s  {counts.get('ok', 0):,} answered, {counts.get('unknown', 0):,} not, "
+        f"{counts.get('kills', 0)} kills, {counts.get('elections', 0)} elections, {progress.findings} findings",
+        nl=False, err=True,
+    )  # fmt: skip
+
+
+def _say(report: Report, as_json: bool) -> None:
+    if as_json:
+        shown = replace(report, deeds=report.deeds if report.is_violated else [])
+        again = {"command": reproducing_command(report.plan)}
+        click.echo(msgspec.json.encode({**msgspec.to_builtins(shown), **again}).decode())
+    else:
+        click.echo(in_words(report))
