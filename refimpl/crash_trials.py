@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from refimpl import wal
-from refimpl.crashes import placements
+from refimpl.crashes import Placement, placements
 from refimpl.durable import Durable, Record
 from refimpl.errors import DiskError, RefimplError, WalDamaged, WalPoisoned, WrongRecovery
 from refimpl.plain import plain_durable
@@ -59,6 +59,7 @@ class CrashTrials:
             left = (disk.durable, disk.contents)
             if left not in lives:
                 lives.add(left)
+                self._recovery_cut_short(crash, placement)
                 for frame in lost:
                     self._go_on(crash, disk, log_file, frame.record, placement.where)
         for durable, _ in lives:
@@ -74,6 +75,27 @@ class CrashTrials:
         log_file.flush()
         disk.crash()
         self._recovered(crash, disk, crash.states[crash.keep + 1], f"{where}; then the lost record was written again")
+
+    def _recovery_cut_short(self, crash: Crash, placement: Placement) -> None:
+        """A sync of the recovery fails, and then the power, or only the process ends."""
+        expected = crash.states[crash.keep]
+        for failing in (1, 2, 3):
+            self.tried[FAULTS] += 1
+            disk = crash.directory.copy()
+            disk.crash(placement.survivors)
+            disk.failing_sync = failing
+            try:
+                self.recover(disk, crash.segment_size)
+                return  # it needs fewer
+            except DiskError:
+                where = f"{placement.where}; sync number {failing} of the recovery failed"
+            for survivors in ((), disk.unflushed):
+                again = disk.copy()
+                again.crash(survivors)
+                self._recovered(crash, again, expected, f"{where}, and the power with it")
+            self._recovered(crash, disk, expected, f"{where}, and the process ended")
+            disk.crash()
+            self._recovered(crash, disk, expected, f"{where}, another recovery did not, and then the power failed")
 
     def _write_cut_short(self, crash: Crash, durable: Contents, frame: Frame) -> None:
         """The disk is full in the middle of a frame; there is room again; whatever was promised then must be there."""

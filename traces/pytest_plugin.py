@@ -20,7 +20,7 @@ from traces.raft import WORDING
 from traces.raft_reads import table_for
 from traces.render.divergence import divergence_text, unobserved_lines
 from traces.replay import Divergence, replay
-from traces.target import Target, close_target, open_target
+from traces.target import Target, close_target, open_target, tally_of
 
 SUFFIX = ".itf.json"
 DEFAULT = "refimpl"
@@ -69,7 +69,10 @@ class TraceItem(pytest.Item):
 
     def runtest(self) -> None:
         trace = read_trace(self.path)
-        result = replay(trace, _target(self.config), table_for(trace.states[0]))
+        target = _target(self.config)
+        before = Counter(tally_of(target))
+        result = replay(trace, target, table_for(trace.states[0]))
+        self.user_properties.append(("tried", dict(Counter(tally_of(target)) - before)))
         self.user_properties.append(("unobserved", dict(result.unobserved)))
         if isinstance(result, Divergence):
             raise Diverged(divergence_text(trace, result, self.command(), WORDING))
@@ -108,12 +111,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What the target did not report is said even where everything passed."""
-    unobserved: Counter[str] = Counter()
+    """What the target did not report, and what it tried of its own accord, is said even where everything passed."""
+    sums: dict[str, Counter[str]] = {"unobserved": Counter(), "tried": Counter()}
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", None) == "call":
                 for name, value in report.user_properties:
-                    unobserved.update(value if name == "unobserved" else {})
-    for line in unobserved_lines(unobserved):
+                    if name in sums:
+                        sums[name].update(value)
+    for line in unobserved_lines(sums["unobserved"]):
         terminalreporter.write_line(line.strip())
+    if sums["tried"]:
+        tried = ", ".join(f"{count:,} {what}" for what, count in sums["tried"].items())
+        terminalreporter.write_line(f"tried by the target: {tried}")

@@ -8,7 +8,7 @@ import pytest
 
 from refimpl.durable import Durable, Record
 from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, Term
-from refimpl.errors import DiskError, DiskFull, WalDamaged
+from refimpl.errors import DiskError, DiskFull, WalDamaged, WalPoisoned
 from refimpl.frame import HEADER, encode_frame
 from refimpl.segments import CHUNK, LogReader, segment_bases, segment_name
 from refimpl.simulated_directory import Appended, Created, SimulatedDirectory
@@ -182,6 +182,25 @@ def test_a_full_disk_while_recovering_leaves_the_log_as_it_was_and_a_restart_aft
         recover(disk, SIZE)
     disk.capacity = None
     assert serials(recover(disk, SIZE)[1]) == [1, 2, 3]
+
+
+def test_a_disk_on_which_no_segment_can_be_begun_stops_the_log_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk, log_file = written(2)
+
+    def no_space(name: str) -> None:
+        raise DiskFull(f"{name}: create failed: No space left on device", "", "")
+
+    with monkeypatch.context() as full:
+        full.setattr(disk, "create", no_space)
+        with pytest.raises(DiskFull):
+            log_file.write(record(3))
+    for operation in (log_file.flush, lambda: log_file.write(record(3))):
+        with pytest.raises(WalPoisoned):
+            operation()
+    disk.crash()
+    assert serials(recover(disk, SIZE)[1]) == [1, 2]
 
 
 def test_a_frame_longer_than_a_chunk_and_one_over_the_border_of_two_are_read() -> None:

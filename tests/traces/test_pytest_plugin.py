@@ -38,10 +38,19 @@ def silent() -> Target:
 
 
 def holding() -> Target:
-    """Holds a file that has to be closed."""
+    """Holds a file that has to be closed, and counts what it is asked for."""
     from refimpl.target import RefimplTarget
 
     class Holding(RefimplTarget):
+        campaigns = 0
+
+        def campaign(self, server: str) -> list[dict[str, Any]]:
+            self.campaigns += 1
+            return super().campaign(server)
+
+        def tally(self) -> dict[str, int]:
+            return {"campaigns": self.campaigns}
+
         def close(self) -> None:
             Path("closed").touch()
 
@@ -111,6 +120,7 @@ def test_what_the_target_holds_is_ended_with_the_run(corpus: Path) -> None:
     done = run(corpus, "corpus/elected.itf.json", "--target=tests.traces.test_pytest_plugin:holding")
     assert "1 passed" in done.stdout
     assert (corpus / "closed").exists()
+    assert "tried by the target: 1 campaigns" in done.stdout
 
 
 def test_an_unknown_target_ends_the_run(corpus: Path) -> None:
