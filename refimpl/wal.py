@@ -151,6 +151,10 @@ def _make_durable(directory: Directory, log: LogReader) -> int:
 def _write_anew(directory: Directory, name: str, length: int) -> None:
     directory.create(name + TEMPORARY)
     for offset in range(0, length, CHUNK):
-        directory.append(name + TEMPORARY, directory.read(name, offset, min(CHUNK, length - offset)))
+        data = directory.read(name, offset, min(CHUNK, length - offset))
+        if len(data) < min(CHUNK, length - offset):
+            found = f"{directory.name}/{name}, shorter than a moment ago"
+            raise DiskError(found, "files that only this server changes", "find the other process, then restart")
+        directory.append(name + TEMPORARY, data)
     directory.sync(name + TEMPORARY)
     directory.rename(name + TEMPORARY, name)

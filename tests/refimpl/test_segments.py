@@ -203,6 +203,20 @@ def test_a_disk_on_which_no_segment_can_be_begun_stops_the_log_and_loses_nothing
     assert serials(recover(disk, SIZE)[1]) == [1, 2]
 
 
+def test_a_file_that_shrinks_while_it_is_recovered_is_not_replaced_by_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, _ = written(2)
+    before, read = disk.contents, disk.read
+
+    def shrunk(name: str, offset: int, length: int) -> bytes:
+        return read(name, offset, length) if length == CHUNK else read(name, offset, length)[:-1]
+
+    monkeypatch.setattr(disk, "read", shrunk)
+    with pytest.raises(DiskError, match="shorter than a moment ago"):
+        recover(disk, SIZE)
+    disk.crash()
+    assert disk.contents == before
+
+
 def test_a_frame_longer_than_a_chunk_and_one_over_the_border_of_two_are_read() -> None:
     frames, position = b"", 0
     for size in (1 << 19, 1 << 19, 3 << 20, 100):
