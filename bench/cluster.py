@@ -3,7 +3,8 @@
 In one run on one disk: the reference implementation without and with TLS; etcd, if ``RAFTPROOF_ETCD`` or the PATH
 names one, through its JSON gateway, without TLS; and plain loops of fsyncs, which are what flushes cost. The clients
 are coroutines of this process, each with a connection of its own and one write outstanding, to the leader. They share
-the processors with the servers.
+the processors with the servers. How much processor time the three servers take for a write is measured, too: on a busy
+machine it says more than the seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -52,28 +53,53 @@ class Row:
     per_second: float
     median: float
     p99: float
+    processor: float | None = None
+    """Of all three servers, for one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Servers that run, and how to reach the leader."""
+
+    name: str
+    connect: Connect
+    processes: tuple[int, ...]
+
+    def processor_seconds(self) -> float | None:
+        """What they have used so far; None where there is no /proc."""
+        try:
+            stats = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self.processes]
+        except FileNotFoundError:
+            return None
+        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 # What is measured -----------------------------------------------------------------------------------------------------
 
 
-async def drive(system: str, connect: Connect, clients: int, seconds: float) -> Row:
+async def drive(system: System, clients: int, seconds: float) -> Row:
     """Let so many clients write for so long."""
     latencies: list[float] = []
+    answers = 0
 
     async def work(number: int, put: Put) -> None:
         begin = time.perf_counter() + WARM_UP
         while (sent := time.perf_counter()) < begin + seconds:
             await put(f"key {number}")
+            nonlocal answers
+            answers += 1
             answered = time.perf_counter()
             if begin <= sent and answered < begin + seconds:
                 latencies.append(answered - sent)
 
     async with AsyncExitStack() as connections:
-        await (await connections.enter_async_context(connect()))("the first waits for a leader")
-        puts = [await connections.enter_async_context(connect()) for _ in range(clients)]
+        await (await connections.enter_async_context(system.connect()))("the first waits for a leader")
+        puts = [await connections.enter_async_context(system.connect()) for _ in range(clients)]
+        before = system.processor_seconds()
         await asyncio.gather(*(work(number, put) for number, put in enumerate(puts)))
-    return row(system, clients, latencies, seconds)
+        after = system.processor_seconds()
+    measured = row(system.name, clients, latencies, seconds)
+    return measured if before is None or after is None else replace(measured, processor=(after - before) / answers)
 
 
 def fsyncs(folder: Path, loops: int, seconds: float) -> Row:
@@ -108,7 +134,7 @@ def row(system: str, clients: int, latencies: list[float], seconds: float) -> Ro
 
 
 @contextmanager
-def refimpl(folder: Path, secure: bool) -> Iterator[Connect]:
+def refimpl(name: str, folder: Path, secure: bool) -> Iterator[System]:
     with LocalCluster(folder, ("s1", "s2", "s3"), secure) as cluster:
         cluster.start_all()
         book = cluster.book
@@ -118,14 +144,14 @@ def refimpl(folder: Path, secure: bool) -> Iterator[Connect]:
             async with Client(book.servers, book.identity("client"), timeout=PATIENCE) as client:
                 yield lambda key: client.put(key, VALUE)
 
-        yield connect
+        yield System(name, connect, tuple(process.pid for process in cluster.processes.values()))
 
 
 # etcd -----------------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def etcd(program: str, folder: Path) -> Iterator[Connect]:
+def etcd(program: str, folder: Path) -> Iterator[System]:
     ports = free_ports(6)
     clients, peers = ports[:3], ports[3:]
     names = ("e1", "e2", "e3")
@@ -153,7 +179,7 @@ def etcd(program: str, folder: Path) -> Iterator[Connect]:
 
                 yield put
 
-        yield connect
+        yield System("etcd", connect, tuple(process.pid for process in processes))
     finally:
         for process in processes:
             process.kill()
@@ -232,21 +258,22 @@ def main(seconds: float, clients: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-cluster-", dir=folder) as scratch:
         here = Path(scratch).resolve()
         rows += [fsyncs(here, loops, seconds) for loops in LOOPS]
-        with refimpl(here / "plain", secure=False) as connect:
-            rows += [asyncio.run(drive("refimpl", connect, number, seconds)) for number in numbers]
-        with refimpl(here / "tls", secure=True) as connect:
-            rows += [asyncio.run(drive("refimpl, TLS", connect, number, seconds)) for number in numbers]
+        with refimpl("refimpl", here / "plain", secure=False) as system:
+            rows += [asyncio.run(drive(system, number, seconds)) for number in numbers]
+        with refimpl("refimpl, TLS", here / "tls", secure=True) as system:
+            rows += [asyncio.run(drive(system, number, seconds)) for number in numbers]
         if program is not None:
-            with etcd(program, here) as connect:
-                rows += [asyncio.run(drive("etcd", connect, number, seconds)) for number in numbers]
+            with etcd(program, here) as system:
+                rows += [asyncio.run(drive(system, number, seconds)) for number in numbers]
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    table = Table("system", "clients or loops", "writes/s", "median ms", "p99 ms", title=f"{seconds:g} s a row")
+    columns = ("system", "clients or loops", "writes/s", "median ms", "p99 ms", "processor µs")
+    table = Table(*columns, title=f"{seconds:g} s a row")
     for one in rows:
-        table.add_row(
-            one.system, str(one.clients), f"{one.per_second:,.0f}", f"{one.median * 1e3:.2f}", f"{one.p99 * 1e3:.2f}"
-        )
+        processor = "" if one.processor is None else f"{one.processor * 1e6:.0f}"
+        figures = (f"{one.per_second:,.0f}", f"{one.median * 1e3:.2f}", f"{one.p99 * 1e3:.2f}", processor)
+        table.add_row(one.system, str(one.clients), *figures)
     if program is None:
-        table.add_row("etcd", "", "not here: no RAFTPROOF_ETCD, and none on the PATH", "", "")
+        table.add_row("etcd", "", "not here: no RAFTPROOF_ETCD, and none on the PATH")
     Console(width=None if sys.stdout.isatty() else 100).print(table)
 
 
