@@ -272,9 +272,9 @@ def main(seconds: float, clients: str, folder: Path) -> None:
         processor = "" if one.processor is None else f"{one.processor * 1e6:.0f}"
         figures = (f"{one.per_second:,.0f}", f"{one.median * 1e3:.2f}", f"{one.p99 * 1e3:.2f}", processor)
         table.add_row(one.system, str(one.clients), *figures)
-    if program is None:
-        table.add_row("etcd", "", "not here: no RAFTPROOF_ETCD, and none on the PATH")
     Console(width=None if sys.stdout.isatty() else 100).print(table)
+    if program is None:
+        print("etcd is not here: no RAFTPROOF_ETCD, and none on the PATH")
 
 
 if __name__ == "__main__":

@@ -37,5 +37,5 @@ def test_the_benchmark_of_clusters_measures_each_system_and_says_that_etcd_is_mi
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("refimpl, TLS") == 2
     assert ran.stdout.count("loops of fsyncs") == 2
-    assert "not here: no RAFTPROOF_ETCD" in ran.stdout
+    assert "etcd is not here: no RAFTPROOF_ETCD" in ran.stdout
     assert not list(tmp_path.iterdir()), "what was written is removed"
