@@ -34,6 +34,7 @@ from refimpl.messages import (
     RequestVoteResponse,
 )
 from refimpl.metrics import Metrics
+from refimpl.quorum import quorum_size
 from refimpl.replica import Replica
 from refimpl.wire import Answer, Redirect, Request, ServerReply, Status
 
@@ -76,6 +77,7 @@ class Driver:
         self._chance = chance
         self._events = events
         self._metrics = metrics
+        self._now = asyncio.get_running_loop().time
         self._inputs: deque[PeerMessage | tuple[Request, Reply]] = deque(maxlen=MAX_INPUTS)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -84,6 +86,7 @@ class Driver:
         self._known_role: tuple[type[Role], Term] = (Follower, replica.raft.current_term)
         self._election_due = float("inf")
         self._heartbeat_due = float("inf")
+        self._heard: dict[ServerId, float] = {}  # when a peer has last answered this leader
         self._unanswered: set[ServerId] = set()  # peers that have not responded to the latest AppendEntries
 
     # What the network brings ----------------------------------------------------------------------------------------
@@ -103,8 +106,15 @@ class Driver:
         self._wake.set()
 
     def status(self) -> Status:
-        """How the server sees itself now."""
-        return status_of(self._replica, self._leader)
+        """How the server sees itself now. A leader that no majority answers knows of no leader (§6.2): itself it is
+        none that a client should wait for."""
+        leads_alone = isinstance(self._replica.raft.role, Leader) and not self._hears_majority()
+        return status_of(self._replica, None if leads_alone else self._leader)
+
+    def _hears_majority(self) -> bool:
+        servers, since = self._replica.config.servers, self._now() - 2 * self._timings.election_timeout
+        heard = sum(1 for answered in tuple(self._heard.values()) if answered >= since)
+        return heard + 1 >= quorum_size(servers)
 
     # Rounds ----------------------------------------------------------------------------------------------------------
 
@@ -210,6 +220,8 @@ class Driver:
                     self._await_leader(now)  # whoever has voted gives his candidate time to win (§3.4)
             case AppendEntriesResponse():
                 self._unanswered.discard(message.source)
+                if message.term == raft.current_term:
+                    self._heard[message.source] = now
             case RequestVoteResponse():
                 pass
 
@@ -271,6 +283,7 @@ class Driver:
             case Leader():
                 self._election_due, self._heartbeat_due = float("inf"), now + self._timings.heartbeat
                 self._unanswered.clear()
+                self._heard = dict.fromkeys(self._replica.config.peers, now)
                 self._note_leader(self._replica.config.server)
             case Follower() | Candidate():
                 self._heartbeat_due = float("inf")

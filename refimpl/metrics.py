@@ -1,7 +1,7 @@
 """A server's numbers for Prometheus, and its health, over HTTP (library: prometheus-client).
 
-/metrics is what Prometheus reads; /health is 200 while the server knows a leader of its term and 503 otherwise. They
-are served by threads of their own, so that a slow reader holds up nothing.
+/metrics is what Prometheus reads; /health is 200 while the server knows a leader of its term, or is one that a majority
+answers, and 503 otherwise. They are served by threads of their own, so that a slow reader holds up nothing.
 """
 
 from __future__ import annotations

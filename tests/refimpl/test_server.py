@@ -244,11 +244,9 @@ def test_metrics_and_health_are_served_over_http(tmp_path: Path) -> None:
             for name in servers.names:
                 if name != leader:
                     await servers.kill(name)
-            await servers.kill(leader)
-            alone = await servers.start(leader)
-            assert alone._endpoint is not None
-            code, _ = await asyncio.to_thread(read, alone._endpoint.port, "/health")
-            assert code == 503
+            await until(lambda: servers.server(leader).driver.status().leader is None)
+            code, text = await asyncio.to_thread(read, endpoint.port, "/health")
+            assert (code, json.loads(text)["role"]) == (503, "leader")  # of nobody
 
     run(body())
 
