@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -35,19 +36,23 @@ def crash_traces() -> tuple[Trace, ...]:
     return tuple(tracer.trace(interleaving.until + interleaving.labels) for interleaving in interleavings)
 
 
-def test_every_crash_trace_of_the_small_model_recovers_to_the_models_state_at_every_byte() -> None:
+def test_every_crash_trace_of_the_small_model_recovers_to_the_models_state_at_every_byte(
+    record_property: Callable[[str, object], None],
+) -> None:
     enumerate_tiny = ("enumerate", "--model", "tiny", "--engine", "reference", "--workers", 1)
     ran = model_check(*enumerate_tiny, "--replay", "--target", "disk")
     assert ran.code == Exit.HOLDS, ran.out
     assert "replayed interleavings: 512 traces" in ran.out
     assert ran.out.count("no divergence") == 2
     tried = [int(count.replace(",", "")) for count in re.findall(rf"([\d,]+) {PLACEMENTS}", ran.out)]
-    print(f"{sum(tried):,} crash placements")
+    record_property("counted", f"{sum(tried):,} crash placements")
     assert sum(tried) >= 5_000
 
 
 @pytest.mark.slow
-def test_every_crash_trace_of_the_default_model_recovers_to_the_models_state_at_every_byte() -> None:
+def test_every_crash_trace_of_the_default_model_recovers_to_the_models_state_at_every_byte(
+    record_property: Callable[[str, object], None],
+) -> None:
     question = ask(None)
     chosen = cubes(question, None, None, None)
     found = [enumerate_cube(question, cube, "explicit", lambda *_: None, None) for cube in chosen]
@@ -57,7 +62,8 @@ def test_every_crash_trace_of_the_default_model_recovers_to_the_models_state_at_
     replays = Replays()
     replay_runs(Tracer(question.evaluator), runs, disk_target.create(), lambda done: None, replays)
     tried = replays.tried
-    print(f"{tried[PLACEMENTS]:,} crash placements and {tried[FAULTS]:,} disk faults in {len(runs):,} traces")
+    counted = f"{tried[PLACEMENTS]:,} crash placements and {tried[FAULTS]:,} disk faults in {len(runs):,} traces"
+    record_property("counted", counted)
     assert replays.traces == len(runs) > 10_000
     assert tried[PLACEMENTS] >= 100_000
     assert replays.divergence is None

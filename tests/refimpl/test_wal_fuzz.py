@@ -108,7 +108,9 @@ def mangled(chance: random.Random, original: Original) -> Files:
 
 
 @pytest.mark.parametrize("number", [3_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_a_mangled_log_is_recovered_to_what_is_whole_or_refused(number: int) -> None:
+def test_a_mangled_log_is_recovered_to_what_is_whole_or_refused(
+    number: int, record_property: Callable[[str, object], None]
+) -> None:
     chance = random.Random(1)
     verdicts = {"recovered": 0, "refused": 0}
     original = Original(chance)
@@ -129,7 +131,7 @@ def test_a_mangled_log_is_recovered_to_what_is_whole_or_refused(number: int) -> 
         assert state == expected, f"attempt {attempt} of seed 1: {files}"
         verdicts["recovered"] += 1
         assert recover(SimulatedDirectory(files=disk.durable), 300)[1] == state
-    print(verdicts)
+    record_property("counted", verdicts)
     assert all(count > number / 10 for count in verdicts.values())
 
 
@@ -141,7 +143,9 @@ def overlap(files: Files) -> bool:
 
 
 @pytest.mark.parametrize("number", [3_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_a_mangled_payload_with_a_right_checksum_is_a_record_or_refused(number: int) -> None:
+def test_a_mangled_payload_with_a_right_checksum_is_a_record_or_refused(
+    number: int, record_property: Callable[[str, object], None]
+) -> None:
     """What no accident makes: a bug of a writer, or a hand."""
     chance = random.Random(2)
     verdicts = {"recovered": 0, "refused": 0}
@@ -160,7 +164,7 @@ def test_a_mangled_payload_with_a_right_checksum_is_a_record_or_refused(number: 
         record = decode_payload(frame, 0, len(frame))
         assert isinstance(record, Record)
         assert (state.log.entries, state.commit_index) == (record.append, record.commit_index or 0)
-    print(verdicts)
+    record_property("counted", verdicts)
     assert all(count > number / 10 for count in verdicts.values())
 
 
