@@ -106,10 +106,15 @@ class Driver:
         self._wake.set()
 
     def status(self) -> Status:
-        """How the server sees itself now. A leader that no majority answers knows of no leader (§6.2): itself it is
-        none that a client should wait for."""
-        leads_alone = isinstance(self._replica.raft.role, Leader) and not self._hears_majority()
-        return status_of(self._replica, None if leads_alone else self._leader)
+        """How the server sees itself now."""
+        return status_of(self._replica, self._leader_for_clients())
+
+    def _leader_for_clients(self) -> ServerId | None:
+        """Whom a client should ask. Not this server, if it leads and no majority answers: it would wait long (§6.2)."""
+        # In a cluster that is broken on purpose, a checker is to see what this would hide.
+        is_broken = bool(self._replica.config.broken)
+        leads_alone = isinstance(self._replica.raft.role, Leader) and not self._hears_majority() and not is_broken
+        return None if leads_alone else self._leader
 
     def _hears_majority(self) -> bool:
         servers, since = self._replica.config.servers, self._now() - 2 * self._timings.election_timeout
@@ -226,8 +231,9 @@ class Driver:
                 pass
 
     def _take_request(self, request: Request, reply: Reply) -> None:
-        if not isinstance(self._replica.raft.role, Leader):
-            reply(Redirect(request.source, request.serial, self._leader))
+        leader = self._leader_for_clients()
+        if leader != self._replica.config.server:
+            reply(Redirect(request.source, request.serial, leader))
             return
         self._clients[request.source] = _Waiting(request.serial, reply)
         self._deliver(self._replica.handle(Receive(request)))

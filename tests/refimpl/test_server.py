@@ -110,6 +110,24 @@ def test_a_client_waits_for_a_majority_and_claims_nothing_without_one(tmp_path: 
     run(body())
 
 
+def test_a_leader_that_no_majority_answers_takes_no_more_commands(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path) as servers:
+            leader = await servers.leader()
+            for name in servers.names:
+                if name != leader:
+                    await servers.kill(name)
+            await until(lambda: servers.server(leader).driver.status().leader is None)
+            before = servers.server(leader).driver.status()
+            talk = await servers.dial(leader)
+            talk.send(ClientRequest(CLIENT, leader, Serial(1), Put("k", "v")))
+            assert await talk.reply() == wire.Redirect(CLIENT, Serial(1), None)
+            await talk.close()
+            assert servers.server(leader).driver.status() == before
+
+    run(body())
+
+
 def test_a_command_that_is_too_large_is_rejected_and_the_next_one_is_not(tmp_path: Path) -> None:
     async def body() -> None:
         async with Servers(tmp_path, size=1) as servers, servers.client(timeout=SECONDS) as client:
@@ -211,6 +229,7 @@ def test_a_server_that_stops_sends_its_clients_to_the_others(tmp_path: Path) -> 
             others = [name for name in servers.names if name != leader]
             for name in others:
                 await servers.kill(name)
+            servers.server(leader).driver._hears_majority = lambda: True  # type: ignore[method-assign]
             talk = await servers.dial(leader)
             talk.send(ClientRequest(CLIENT, leader, Serial(1), Put("k", "v")))
             await until(lambda: servers.server(leader).driver.status().last_index >= 2)
