@@ -148,16 +148,24 @@ class Driver:
 
     async def _sync(self, loop: asyncio.AbstractEventLoop, disk: ThreadPoolExecutor) -> None:
         begun = loop.time()
-        flushing = loop.run_in_executor(disk, self._replica.sync)
-        patience = begun + STALLS * self._timings.election_timeout
-        while self._heartbeat_due < patience:
-            # A slow disk costs time, not the leadership. To send what is in memory touches no file; one whose disk
-            # stalls for good is better replaced, so this ends.
-            await asyncio.wait((flushing,), timeout=max(0, self._heartbeat_due - loop.time()))
-            if flushing.done():
-                break
+        timers: list[asyncio.TimerHandle] = []
+
+        def beat_in_time() -> None:
+            # A slow disk costs time, not the leadership. To send what is in memory touches no file; a leader whose
+            # disk stalls for good is better replaced, so this ends.
+            if self._heartbeat_due < begun + STALLS * self._timings.election_timeout:
+                timers[:] = [loop.call_at(self._heartbeat_due, beat)]
+
+        def beat() -> None:
             self._beat(loop.time())
-        await flushing
+            beat_in_time()
+
+        beat_in_time()
+        try:
+            await loop.run_in_executor(disk, self._replica.sync)
+        finally:
+            for timer in timers:
+                timer.cancel()
         self._metrics.synced(loop.time() - begun)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
