@@ -17,6 +17,8 @@ from refimpl.exits import Exit
 from refimpl.torture.passage import Passage, State
 from refimpl.torture.process import ServerProcess
 
+DEEDS = "deeds.log"
+"""In the folder of a run: what was done, and what was seen of it."""
 LOOK = 0.02
 """Seconds between two looks at logs and processes."""
 SECONDS_TO_START = 60.0
@@ -59,6 +61,7 @@ class Cluster:
     findings: list[str] = field(default_factory=list)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     leaders: dict[int, ServerId] = field(default_factory=dict)  # by term
+    leaderless: int = 0  # nanoseconds in which no running process, stopped ones included, said that it leads
     begun: int = field(default_factory=time.monotonic_ns)
     _peers: dict[tuple[ServerId, ServerId], Passage] = field(default_factory=dict)
     _clients: dict[ServerId, Passage] = field(default_factory=dict)
@@ -182,7 +185,10 @@ class Cluster:
 
     def note(self, text: str) -> None:
         """A line for whoever looks into a failure."""
-        self.deeds.append(Deed(time.monotonic_ns() - self.begun, text))
+        deed = Deed(time.monotonic_ns() - self.begun, text)
+        self.deeds.append(deed)
+        with (self.folder / DEEDS).open("a", encoding="utf-8") as file:
+            file.write(f"{deed.at / 1e9:9.3f}  {deed.text}\n")
 
     def find(self, text: str) -> None:
         """Something that must not happen has."""
@@ -191,7 +197,8 @@ class Cluster:
         self.failed.set()
 
     def kill(self, *names: ServerId) -> None:
-        self.note(f"kill -9 {' '.join(names)}")
+        if names:
+            self.note(f"kill -9 {' '.join(names)}")
         for name in names:
             self.counts["kills"] += self.processes[name].is_running
             self.processes[name].kill()
@@ -279,12 +286,16 @@ class Cluster:
     # Watching ---------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
+        looked = time.monotonic_ns()
         while True:
             for name, process in self.processes.items():
                 self._look_at_news(process)
                 if process.is_watched and not process.is_running:
                     self._look_at_news(process)
                     self._look_at_end(name, process)
+            if self.leader is None:
+                self.leaderless += time.monotonic_ns() - looked
+            looked = time.monotonic_ns()
             await asyncio.sleep(LOOK)
 
     def _look_at_news(self, process: ServerProcess) -> None:

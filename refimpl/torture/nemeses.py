@@ -134,44 +134,35 @@ async def bad_disk(cluster: Cluster, random: Random) -> None:
 
 
 async def two_candidates(cluster: Cluster, random: Random) -> None:
-    """Two servers want the votes of the same others in the same term: these vote, die, are back, and vote again."""
+    """Two servers want the votes of the same others in the same term: these vote for one, die, are back, and are asked
+    by the other."""
     names = list(cluster.names)
     random.shuffle(names)
     # Whoever is neither is down: with the voters each of the two has a majority, and without them none.
     pair, voters, down = names[:2], names[2 : 2 + len(names) // 2], names[2 + len(names) // 2 :]
-    cluster.kill(*voters, *down)
-    cluster.partition(pair[:1], pair[1:], voters)
-    cluster.put_between(pair, voters, State.FROZEN)  # who dials waits there, and is through as soon as that ends
-    for name in pair:
-        if cluster.processes[name].is_leader:
-            cluster.kill(name)  # a leader does not become a candidate
-            cluster.restart(name)
-    for _ in range(random.randint(1, 3)):
-        await _vote_twice(cluster, pair, voters)
-        cluster.kill(*voters)
-        if any(cluster.processes[name].is_leader for name in pair):
-            return
-
-
-async def _vote_twice(cluster: Cluster, pair: list[ServerId], voters: list[ServerId]) -> None:
     one, other = (cluster.processes[name] for name in pair)
-
-    def one_is_ahead() -> bool:
-        return one.is_candidate and other.is_candidate and abs(one.term - other.term) == 1
-
-    await cluster.until(one_is_ahead, seconds=3)
+    cluster.kill(*down)
+    cluster.partition([one.name, *voters], [other.name])
+    cluster.put_between(pair, voters, State.FROZEN)
+    for candidate in (one, other):
+        if candidate.is_leader:  # it would stay one
+            cluster.kill(candidate.name)
+            cluster.restart(candidate.name)
+    # Once the voters go on, they hear what waits for them before they look at their clocks. What comes then is late.
+    cluster.slow(ELECTION_TIMEOUT / 3, *pair)
+    for name in voters:
+        cluster.pause(name)
+    await cluster.until(lambda: one.is_candidate and other.is_candidate and abs(one.term - other.term) == 1, 4)
     first, second = (one, other) if one.term > other.term else (other, one)
-    cluster.restart(*voters)
-    await cluster.until_up(voters)
-    cluster.slow(0.2, first.name)  # what the new leader has to say must not be in the voters' logs yet
     cluster.put_between([first.name], voters, State.OPEN)
-    elected = await cluster.until(lambda: first.is_leader, seconds=1.5)
-    cluster.put_between([first.name], voters, State.CUT)
-    cluster.kill(*voters)
-    cluster.slow(0.0)
-    if not elected:
-        cluster.put_between([first.name], voters, State.FROZEN)
+    for name in voters:
+        cluster.go_on(name)
+    if not await cluster.until(lambda: first.is_leader, seconds=1.5):
         return
+    # They voted; what the first says as a leader is on its way to them. Soon the second is in the same term.
+    cluster.kill(*voters)
+    cluster.put_between([first.name], voters, State.CUT)
+    cluster.slow(0.0)
     cluster.restart(*voters)
     await cluster.until_up(voters)
     await cluster.until(lambda: second.term >= first.term, seconds=ELECTION_TIMEOUT / 2)

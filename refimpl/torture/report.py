@@ -45,7 +45,10 @@ def _lines(report: Report) -> Iterator[str]:
         f"{count('drops')} drops of connections, {count('bad disks')} bad disks, {count('ended by its disk')} ends by "
         "them"
     )
-    yield f"elections won: {count('elections')}; entries in the log at the end: {report.entries or 'not known'}"
+    yield (
+        f"elections won: {count('elections')}; {report.leaderless / 1e9:.0f} s without a leader; "
+        f"entries at the end: {report.entries or 'not known'}"
+    )
     for finding in report.findings:
         yield f"violated: {finding}"
     for no_order in report.no_orders:

@@ -59,6 +59,7 @@ class Report:
     deeds: list[Deed] = field(default_factory=list)
     keys: int = 0
     longest_silence: int = 0
+    leaderless: int = 0
     seconds: float = 0.0
     seconds_to_first_finding: float | None = None
     entries: int = 0
@@ -193,6 +194,7 @@ class Run:
         report.findings = list(cluster.findings)
         report.deeds = cluster.deeds
         report.keys = len(workload.calls)
+        report.leaderless = cluster.leaderless
         report.longest_silence = workload.longest_silence
         report.seconds = (time.monotonic_ns() - cluster.begun) / 1e9
         found = [deed.at for deed in cluster.deeds if deed.text.startswith("FOUND")]

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 
-from refimpl.client import Client, NoAnswer, Rejected
+from refimpl.client import Client, Rejected
 from refimpl.dialling import Address
 from refimpl.entry import Append, Delete, Get, Operation, Put, ServerId
 from refimpl.errors import RefimplError
@@ -99,6 +99,7 @@ class Workload:
         self._under_way[key] += 1
         returned: int | None = None
         response: str | None = None
+        had_no_effect = False
         try:
             if isinstance(operation, Get) and not through_log:
                 response = await client.get(key)
@@ -107,18 +108,17 @@ class Workload:
             returned = self._now()
             self._note_answer(returned)
         except Rejected:
-            self.counts["failed"] += 1  # said to have had no effect; a Put that had one would be a finding
-            return True
-        except NoAnswer:
-            self.counts["unknown"] += 1
+            self.counts["failed"] += 1
+            had_no_effect = True  # they say: if it has one, a Get will return what nobody wrote
         except (RefimplError, OSError):
             self.counts["unknown"] += 1
         finally:
             # Also where this task is cancelled: the call may have an effect.
-            self.calls[key].append(Call(name, operation, invoked, returned, response))
+            if not had_no_effect:
+                self.calls[key].append(Call(name, operation, invoked, returned, response))
             self._under_way[key] -= 1
             self._retire(key)
-        return returned is not None
+        return returned is not None or had_no_effect
 
     def _retire(self, key: str) -> None:
         if key in self._keys and len(self.calls[key]) >= CALLS_OF_A_KEY:
