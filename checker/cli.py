@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +33,7 @@ from checker.options import (
     timeout_option,
     workers_option,
 )
+from checker.streams import prepare_streams
 from checker.verdict import MEANING, Exit, Stop
 
 CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
@@ -243,42 +245,49 @@ def _installed_right() -> None:
 
 
 def main() -> NoReturn:
-    """The console script: every way a run can end becomes a documented exit code."""
-    code = int(Exit.INTERNAL_ERROR)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a file name that is no text must not end us
-            stream.reconfigure(errors="backslashreplace")
+    """The console script: every way a run can end becomes a documented exit code, and with ``--json`` an object."""
+    said = prepare_streams()
+    code, error = _outcome()
+    if error:
+        click.echo(error, err=True)
+        if "--json" in sys.argv[1:] and not said.used:
+            from checker.machine import failure_json
+
+            with suppress(OSError):  # which may be what went wrong
+                click.echo(failure_json(error, code))
+    sys.exit(code)
+
+
+def _outcome() -> tuple[int, str]:
+    """Runs the command that was given; its exit code, and what went wrong."""
     try:
         _installed_right()
         cli.main(standalone_mode=False)
-        code = int(Exit.HOLDS)
+        return Exit.HOLDS, ""
     except Stop as stop:
-        if stop.message:
-            click.echo(stop.message, err=True)
-        code = int(stop.code)
+        return stop.code, stop.message
     except click.exceptions.Exit as stop:
-        code = stop.exit_code
+        return stop.exit_code, ""
     except click.ClickException as error:
-        error.show()
-        code = int(Exit.USAGE)
+        return Exit.USAGE, _shown(error)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        code = int(Exit.INTERRUPTED)
-    except (BrokenPipeError, SystemExit):
-        # The reader of our output has gone, as in `model-check | head`; rich and click make a SystemExit of that.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = int(Exit.IO_ERROR)
+        return Exit.INTERRUPTED, "interrupted"
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space and run it again" if full else "check the path and its rights"
-        click.echo(f"{error}; {advice}", err=True)
-        code = int(Exit.IO_ERROR)
+        return Exit.IO_ERROR, f"{error}; {advice}"
     except MemoryError:
-        click.echo("memory ran out; lower the bounds (--set, --max-steps, --depth) or give it more", err=True)
-        code = int(Exit.INCONCLUSIVE)
+        return Exit.INCONCLUSIVE, "memory ran out; lower the bounds (--set, --max-steps, --depth) or give it more"
     except Exception as error:
         if os.environ.get("RAFTPROOF_DEBUG"):
             raise
         kind = type(error).__name__
-        click.echo(f"internal error: {kind}: {error}\nset RAFTPROOF_DEBUG=1 for the traceback, and report it", err=True)
-    sys.exit(code)
+        advice = "set RAFTPROOF_DEBUG=1 for the traceback, and report it"
+        return Exit.INTERNAL_ERROR, f"internal error: {kind}: {error}\n{advice}"
+
+
+def _shown(error: click.ClickException) -> str:
+    """What click would print of a usage error."""
+    out = io.StringIO()
+    error.show(out)
+    return out.getvalue().rstrip("\n")

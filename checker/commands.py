@@ -233,7 +233,7 @@ def mutants(
         click.echo(mutants_json(kills, command))
     else:
         print_kills(console(), kills)
-    if out is not None:
+    if out is not None and not kills.stopped:  # what is there may be a whole table
         out.write_text(markdown(kills, f"{command} --out {shlex.quote(str(out))}"), encoding="utf-8")
     raise Stop(kills.code, "")
 

@@ -29,6 +29,11 @@ from traces.trace import Trace
 from traces.values import thaw
 
 
+def failure_json(error: str, code: int) -> str:
+    """Of a command that ended without a result."""
+    return as_text({"error": error, "exit": code})
+
+
 def checked_json(question: Question, answers: list[Checked], code: Exit, trace: Trace | None, reproduce: str) -> str:
     return as_text(
         {

@@ -182,24 +182,43 @@ def kill(
     kills = Kills(path.name, engines)
     left: dict[tuple[str, str], float] = {}
     for number, claim in enumerate(chosen, 1):
-        question = ask(spec, mutant=claim.mutant, only=claim.breaks, model=claim.model)
-        answers = []
-        for engine in engines:
-            if engine == "symbolic" and len(engines) > 1 and _is_asked_again(claim, chosen):
-                continue
-            budget = left.get((claim.mutant, engine), timeout)
-            if budget <= 0:
-                reason = f"its {timeout:g} s went to the other properties of the mutant"
-                answers.append(Checked(engine, Exit.INCONCLUSIVE, -1, reason=reason))
-                continue
-            answers.append(check(question, engine, _search(claim, question, engine, budget, workers)))
-            left[claim.mutant, engine] = budget - answers[-1].seconds
-            if answers[-1].code is Exit.INTERRUPTED:
-                kills.stopped = f"interrupted at {claim.mutant}, {number} of {len(chosen)}"
-                return kills
-        kills.tried.append(Tried(claim, question, tuple(answers)))
-        report(kills.tried[-1], number, len(chosen))
+        try:
+            tried = _try(claim, spec, chosen, engines, timeout, workers, left)
+        except KeyboardInterrupt:  # while its spec was read or compiled
+            tried = None
+        if tried is None:
+            kills.stopped = f"interrupted at {claim.mutant}, {number} of {len(chosen)}"
+            return kills
+        kills.tried.append(tried)
+        report(tried, number, len(chosen))
     return kills
+
+
+def _try(
+    claim: Claim,
+    spec: str | None,
+    chosen: Sequence[Claim],
+    engines: tuple[str, ...],
+    timeout: float,
+    workers: int | None,
+    left: dict[tuple[str, str], float],
+) -> Tried | None:
+    """Asks each engine about a claim; None: a search was interrupted. ``left``: seconds, by mutant and engine."""
+    question = ask(spec, mutant=claim.mutant, only=claim.breaks, model=claim.model)
+    answers = []
+    for engine in engines:
+        if engine == "symbolic" and len(engines) > 1 and _is_asked_again(claim, chosen):
+            continue
+        budget = left.get((claim.mutant, engine), timeout)
+        if budget <= 0:
+            reason = f"its {timeout:g} s went to the other properties of the mutant"
+            answers.append(Checked(engine, Exit.INCONCLUSIVE, -1, reason=reason))
+            continue
+        answers.append(check(question, engine, _search(claim, question, engine, budget, workers)))
+        left[claim.mutant, engine] = budget - answers[-1].seconds
+        if answers[-1].code is Exit.INTERRUPTED:
+            return None
+    return Tried(claim, question, tuple(answers))
 
 
 def _search(claim: Claim, question: Question, engine: str, timeout: float, workers: int | None) -> Search:

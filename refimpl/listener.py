@@ -139,6 +139,7 @@ class Accepted(asyncio.Protocol):
 
     async def _secure(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         """TLS by hand, not by asyncio's listener, which says nothing of those who fail."""
+        secured = None
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 transport, self, context, server_side=True, ssl_handshake_timeout=SECONDS_TO_GREET
@@ -146,9 +147,14 @@ class Accepted(asyncio.Protocol):
         except (OSError, EOFError) as error:  # ssl.SSLError is an OSError
             self._securing = None
             self._refuse("unauthenticated", f"TLS failed: {error or type(error).__name__}", tell=False)
+        finally:  # also where `close` has given up waiting
+            self._securing = None
+            if secured is None:
+                transport.abort()
+                self._reception.open.discard(self)  # asyncio tells nobody that a connection ended before TLS was up
+        if secured is None:
             return
-        self._securing = None
-        if self._transport is None or secured is None:
+        if self._transport is None:
             transport.abort()
             return
         self._transport = secured

@@ -226,7 +226,7 @@ def test_an_option_of_the_main_job_before_a_command_is_refused_rather_than_dropp
     ran = model_check("--json", "check", counter)
     assert ran.code == Exit.USAGE
     assert "write it after: model-check check --json" in ran.err
-    assert ran.out == ""
+    assert ran.json["exit"] == Exit.USAGE
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,8 @@ def test_an_option_of_the_main_job_before_a_command_is_refused_rather_than_dropp
 )
 def test_an_option_given_twice_is_refused_rather_than_overridden(counter: Path, words: list[str], message: str) -> None:
     ran = model_check(words[0], counter, *words[1:])
-    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert ran.code == Exit.USAGE
+    assert ran.json["exit"] == ran.code if "--json" in words else ran.out == ""
     assert message in ran.err
 
 
@@ -494,22 +495,50 @@ def test_a_full_disk_behind_the_output_is_an_io_error(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["show", "seed_case_1"], ["show", "seed_case_1", "--json"], ["--help"]])
-def test_a_reader_that_has_gone_ends_the_run_without_a_word(words: list[str]) -> None:
+def test_a_reader_that_has_gone_changes_nothing(words: list[str]) -> None:
+    assert to_no_reader(words) == (Exit.HOLDS, "")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_reader_that_has_gone_does_not_make_a_violation_green(counter: Path, form: list[str]) -> None:
+    assert to_no_reader(["check", counter, "--model", "high", "--engine", "reference", *form]) == (Exit.SAFETY, "")
+
+
+def to_no_reader(words: list[object]) -> tuple[int, str]:
+    """The exit code, and what is said on standard error."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run([SCRIPT, *words], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     finally:
         os.close(writing)
-    assert done.stderr == ""
-    assert done.returncode == Exit.IO_ERROR
+    return done.returncode, done.stderr
 
 
 def test_the_first_line_of_a_trace_can_be_taken_with_head() -> None:
     done = shell("model-check show seed_case_1 | head -1")
     assert done.err == ""
     assert done.out == "raft, model three: 46 steps\n"
-    assert done.code in (Exit.HOLDS, Exit.IO_ERROR)
+    assert done.code == Exit.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["check", "nowhere.spec"], Exit.USAGE, "there is no such file"),
+        (["check", "--modle", "three"], Exit.USAGE, "No such option '--modle'"),
+        (["check", "--set", "max_term=no"], Exit.USAGE, "max_term"),
+        (["replay", "nowhere.itf.json"], Exit.USAGE, "there is no such file"),
+        (["check", "--engine", "reference", "--smt-out", "x"], Exit.USAGE, "--smt-out"),
+    ],
+)
+def test_a_machine_is_told_what_went_wrong_too(words: list[str], code: Exit, said: str) -> None:
+    told = model_check(*words, "--json")
+    assert told.code == told.json["exit"] == code
+    assert said in told.json["error"]
+    assert told.json["error"] == told.err.strip()
+    asked_as_text = model_check(*words)
+    assert (asked_as_text.code, asked_as_text.out) == (code, "")
 
 
 def test_an_output_that_cannot_show_an_arrow_gets_an_escape_for_it(tmp_path: Path) -> None:

@@ -312,18 +312,24 @@ def test_one_engine_that_runs_out_of_time_beside_one_that_kills_is_no_failure(
     assert "(2 labels)" in ran.out
 
 
-def test_an_interruption_leaves_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["search", "elsewhere"])
+def test_an_interruption_leaves_what_was_tried(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = counter(tmp_path, ("first", "breaks small in 3", "skip"), ("second", "breaks small in 3", "skip"))
     real = mutants.check
 
     def interrupted(question: Question, engine: str, search: Search) -> Checked:
-        if question.system.mutant == "second":
+        if question.system.mutant == "second" and where == "search":
             return Checked("explicit", Exit.INTERRUPTED, 0, reason="interrupted")
+        if question.system.mutant == "second":
+            raise KeyboardInterrupt
         return real(question, engine, search)
 
     monkeypatch.setattr(mutants, "check", interrupted)
-    ran = model_check("mutants", path)
+    whole = tmp_path / "whole.md"
+    whole.write_text("all of it")
+    ran = model_check("mutants", path, "--out", whole)
     assert ran.code == Exit.INTERRUPTED
+    assert whole.read_text() == "all of it"
     assert re.search(r"first +small", ran.out)
     assert "interrupted at second, 2 of 2" in ran.out
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import ssl
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +161,31 @@ def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(tmp_path: Path, mon
             with pytest.raises(ConnectionRefused, match="more than 0 connections"):
                 await servers.dial(S1)
             assert servers.refused("crowd") == 1
+
+    run(body())
+
+
+def test_whoever_goes_before_tls_is_up_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silent, reset, ended or in the middle: each would otherwise take one of the places for connections for ever."""
+    monkeypatch.setattr(listener, "SECONDS_TO_GREET", 0.3)
+    issue(tmp_path / "c", ["s1", "s2", "client"])
+    reset = struct.pack("ii", 1, 0)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2, certificates=tmp_path / "c") as servers:
+            address = servers.addresses[S1]
+            for said in (b"", b"\x16\x03\x01\x01\x00\x01", b"no TLS"):
+                for how in ("waits", "resets", "ends"):
+                    _, writer = await asyncio.open_connection(address.host, address.port)
+                    writer.write(said)
+                    await until(lambda: len(servers.server(S1)._reception.open) > 0)
+                    if how == "resets":
+                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                        writer.transport.abort()
+                    elif how == "ends":
+                        writer.write_eof()
+                    await until(lambda: not servers.server(S1)._reception.open)
+                    writer.close()
 
     run(body())
 
