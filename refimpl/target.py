@@ -6,7 +6,7 @@ It satisfies the Target protocol of the traces package by its shape. Time, netwo
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from refimpl import observation, wal
@@ -50,12 +50,14 @@ class RefimplTarget:
         self._broken = broken
         self._storage = storage
         self._nodes: dict[str, Node] = {}
+        self._frozen: dict[str, bytes] = {}  # of the servers that were not asked for anything since
 
     def reset(self, servers: tuple[str, ...]) -> None:
         """A fresh cluster: every server up, with an empty disk."""
         if not servers or len(set(servers)) != len(servers):
             raise ImpossibleRequest(f"servers {servers}", "at least one server, all different", "correct the names")
         members = tuple(ServerId(server) for server in servers)
+        self._frozen = {}
         self._nodes = {
             member: Node(
                 Config(member, members, self._broken),
@@ -66,13 +68,19 @@ class RefimplTarget:
             for number, member in enumerate(members)
         }
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Mapping[str, bytes]:
         """The whole cluster, so that a driver can try what comes next more than once."""
-        return pickle.dumps(self._nodes, pickle.HIGHEST_PROTOCOL)
+        for server, node in self._nodes.items():
+            if server not in self._frozen:
+                self._frozen[server] = pickle.dumps(node, pickle.HIGHEST_PROTOCOL)
+        return dict(self._frozen)
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, snapshot: Mapping[str, bytes]) -> None:
         """The cluster as it was when the snapshot was taken."""
-        self._nodes = pickle.loads(snapshot)
+        for server, frozen in snapshot.items():
+            if self._frozen.get(server) is not frozen:  # most labels change one server of the cluster
+                self._nodes[server] = pickle.loads(frozen)
+                self._frozen[server] = frozen
 
     def tally(self) -> dict[str, int]:
         """How many crashes and faults of the disk were tried, beside the ones that the driver asked for."""
@@ -125,12 +133,17 @@ class RefimplTarget:
 
     def observe(self, server: str) -> Plain:
         """Everything that replay compares, as plain values; of a server that is down, only what its disk holds."""
-        node = self._node(server)
+        node = self._seen(server)
         disk, *pending = node.recoverable
         stored = {"up": node.is_up} | observation.stored(disk, pending, node.outbox)
         return stored | observation.remembered(node.raft, node.store, node.waiters) if node.is_up else stored
 
     def _node(self, server: str) -> Node:
+        """To be asked for something that changes it."""
+        self._frozen.pop(server, None)
+        return self._seen(server)
+
+    def _seen(self, server: str) -> Node:
         try:
             return self._nodes[server]
         except KeyError:

@@ -157,6 +157,29 @@ def test_reset_forgets_everything() -> None:
     assert [cluster.observe(server) for server in SERVERS] == [fresh.observe(server) for server in SERVERS]
 
 
+def test_a_cluster_is_put_back_as_often_as_asked_whichever_servers_have_changed() -> None:
+    def seen() -> list[dict[str, Any]]:
+        return [cluster.observe(server) for server in SERVERS]
+
+    cluster = target()
+    first, at_first = cluster.snapshot(), seen()
+    cluster.campaign("s1")
+    second, at_second = cluster.snapshot(), seen()
+    cluster.crash("s1", 1)
+    cluster.campaign("s2")
+    for _ in range(2):
+        for snapshot, expected in ((first, at_first), (second, at_second), (second, at_second)):
+            cluster.restore(snapshot)
+            assert seen() == expected
+            cluster.campaign("s1")
+            cluster.flush("s1")
+            cluster.campaign("s3")
+    cluster.reset(SERVERS)
+    cluster.campaign("s3")
+    cluster.restore(second)
+    assert seen() == at_second
+
+
 def test_a_cluster_of_one_elects_itself_by_its_flush() -> None:
     cluster = create()
     cluster.reset(("s1",))
