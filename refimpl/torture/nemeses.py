@@ -208,8 +208,8 @@ def _leader_or_any(cluster: Cluster, random: Random) -> ServerId:
 
 
 WEIGHTS: dict[Nemesis, int] = {
-    kill_one: 5,
-    kill_leaders_in_a_row: 5,
+    kill_one: 8,
+    kill_leaders_in_a_row: 6,
     power_cut: 5,
     stop_one: 2,
     split: 2,
@@ -219,8 +219,8 @@ WEIGHTS: dict[Nemesis, int] = {
     clients_cut_off: 1,
     slow_network: 1,
     bad_disk: 2,
-    two_candidates: 3,
-    figure_eight: 3,
+    two_candidates: 4,
+    figure_eight: 4,
 }
 """How often each is chosen."""
 
