@@ -28,6 +28,7 @@ from refimpl.torture.run import Plan, Progress, Report, Run
 @click.option("--servers", type=click.IntRange(3, 5), default=3, show_default=True, help="How many processes.")
 @click.option("--writers", type=click.IntRange(1, 100), default=8, show_default=True, help="Clients that write, too.")
 @click.option("--readers", type=click.IntRange(0, 100), default=4, show_default=True, help="Clients that only read.")
+@click.option("--secure", is_flag=True, help="With certificates: mutual TLS on all connections.")
 @click.option("--break", "broken", multiple=True, metavar="FAULT", help="Plant a fault, to see that it is found.")
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path),
@@ -35,7 +36,7 @@ from refimpl.torture.run import Plan, Progress, Report, Run
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(
-    seconds: float, seed: int | None, servers: int, writers: int, readers: int, broken: tuple[str, ...],
+    seconds: float, seed: int | None, servers: int, writers: int, readers: int, secure: bool, broken: tuple[str, ...],
     folder: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Start servers, kill and stop and part them while clients work, and judge what the clients saw.
@@ -55,7 +56,7 @@ def command(
     place = Path(tempfile.mkdtemp(prefix="refimpl-torture-")) if folder is None else folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     click.echo(f"seed {seed}, folder {place}", err=True)
-    plan = Plan(seconds, Shape(servers, seed, broken), writers, readers)
+    plan = Plan(seconds, Shape(servers, seed, broken, secure=secure), writers, readers)
     run = Run(plan, place, _show if sys.stderr.isatty() else lambda progress: None)
     try:
         asyncio.run(_until_signal(run))

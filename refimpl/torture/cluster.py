@@ -11,14 +11,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from refimpl.certificates import issue
+from refimpl.client import Client
 from refimpl.dialling import Address
 from refimpl.entry import ServerId
 from refimpl.exits import Exit
+from refimpl.tls import Identity
 from refimpl.torture.passage import Passage, State
 from refimpl.torture.process import ServerProcess
 
 DEEDS = "deeds.log"
 """In the folder of a run: what was done, and what was seen of it."""
+CLIENT = "client"
+"""What the certificate of all clients says."""
 LOOK = 0.02
 """Seconds between two looks at logs and processes."""
 SECONDS_TO_START = 60.0
@@ -47,6 +52,7 @@ class Shape:
     seed: int
     broken: tuple[str, ...] = ()
     lossy: bool = True
+    secure: bool = False  # mutual TLS, also for clients
 
 
 @dataclass(slots=True)
@@ -82,13 +88,16 @@ class Cluster:
             for here in names:
                 if here != there:
                     self._peers[here, there] = await self._passage(there)
+        if self.shape.secure:
+            issue(self._certificates, (*names, CLIENT))
         for name in names:
             peers = ",".join(f"{there}={self._peers[name, there].address}" for there in names if there != name)
             options = [
-                "--peers", peers, "--insecure", "--seed", str(self.shape.seed),
+                "--peers", peers, "--seed", str(self.shape.seed),
                 "--election-timeout", str(ELECTION_TIMEOUT), "--heartbeat", str(HEARTBEAT),
                 *(word for fault in self.shape.broken for word in ("--break", fault)),
                 *(["--lossy"] if self.shape.lossy else []),
+                *(["--certificates", str(self._certificates)] if self.shape.secure else ["--insecure"]),
             ]  # fmt: skip
             self.processes[name] = ServerProcess(name, self.folder, options)
         for process in self.processes.values():
@@ -138,6 +147,15 @@ class Cluster:
     def addresses(self) -> Mapping[ServerId, Address]:
         """Where clients dial."""
         return {name: passage.address for name, passage in self._clients.items()}
+
+    @property
+    def _certificates(self) -> Path:
+        return self.folder / "certificates"
+
+    def client(self, name: str, timeout: float, chance: Random | None = None) -> Client:
+        """A new session of a client that is called so in the history."""
+        identity = Identity(CLIENT, self._certificates) if self.shape.secure else None
+        return Client(self.addresses, identity, name, timeout, chance)
 
     @property
     def leader(self) -> ServerId | None:

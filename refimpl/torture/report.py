@@ -18,7 +18,8 @@ def reproducing_command(plan: Plan) -> str:
     shape = plan.shape
     words = [
         "python", "-m", "refimpl", "torture", "--seconds", f"{plan.seconds:g}", "--seed", str(shape.seed),
-        "--servers", str(shape.size), *(word for fault in shape.broken for word in ("--break", fault)),
+        "--servers", str(shape.size), "--writers", str(plan.writers), "--readers", str(plan.readers),
+        *(["--secure"] if shape.secure else []), *(word for fault in shape.broken for word in ("--break", fault)),
     ]  # fmt: skip
     return shlex.join(words)
 

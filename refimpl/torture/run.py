@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from refimpl.client import Client
 from refimpl.entry import ServerId
 from refimpl.errors import RefimplError
 from refimpl.linearizability import Unknown
@@ -85,7 +84,7 @@ class Run:
         try:
             await cluster.start()
             workload = Workload(
-                cluster.addresses, self._plan.shape.seed, self._plan.writers, self._plan.readers, cluster.begun,
+                cluster.client, self._plan.shape.seed, self._plan.writers, self._plan.readers, cluster.begun,
                 lambda key: self._judge(key, workload),
             )  # fmt: skip
             try:
@@ -166,7 +165,7 @@ class Run:
         return False
 
     async def _status(self, name: ServerId) -> Status | None:
-        async with Client(self._cluster.addresses, name="status", timeout=2.0) as client:
+        async with self._cluster.client("status", timeout=2.0) as client:
             try:
                 return await client.status(name)
             except (RefimplError, OSError, TimeoutError):

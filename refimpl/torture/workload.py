@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 
 from refimpl.client import Client, Rejected
-from refimpl.dialling import Address
-from refimpl.entry import Append, Delete, Get, Operation, Put, ServerId
+from refimpl.entry import Append, Delete, Get, Operation, Put
 from refimpl.errors import RefimplError
 from refimpl.history import Call
 
@@ -26,19 +25,21 @@ SECONDS_FOR_ONE_CALL = 3.0
 LONGEST_PAUSE = 0.1
 """Seconds between two calls of a client."""
 
+Session = Callable[[str, float, Random | None], Client]
+"""A new client of this name, with so many seconds for one call."""
+
 
 class Workload:
     """`readers` only read: once on a server they stay there for as long as it answers."""
 
     def __init__(
-        self, servers: Mapping[ServerId, Address], seed: int, writers: int, readers: int, begun: int,
-        closed: Callable[[str], None],
-    ) -> None:  # fmt: skip
+        self, session: Session, seed: int, writers: int, readers: int, begun: int, closed: Callable[[str], None]
+    ) -> None:
         """`closed` is called with each key that nobody will ask for any more, until the final reads."""
         self.calls: dict[str, list[Call]] = {}
         self.counts: Counter[str] = Counter()
         self.longest_silence = 0
-        self._servers = servers
+        self._session = session
         self._seed = seed
         self._roles = [False] * writers + [True] * readers
         self._begun = begun
@@ -59,7 +60,7 @@ class Workload:
         """Read every key that ever was, for the last time; returns the keys that nobody would tell."""
         self._keys = []  # nobody begins another
         untold = []
-        async with Client(self._servers, name="last", timeout=seconds) as client:
+        async with self._session("last", seconds, None) as client:
             for key in self.calls:
                 if not await self._call(client, "last", Get(key), through_log=False):
                     untold.append(key)
@@ -72,7 +73,7 @@ class Workload:
             life += 1
             name = f"c{number}" if life == 1 else f"c{number}.{life}"
             # A client that got no answer is another one afterwards: what it asked for may still happen.
-            async with Client(self._servers, name=name, timeout=SECONDS_FOR_ONE_CALL, chance=random) as client:
+            async with self._session(name, SECONDS_FOR_ONE_CALL, random) as client:
                 answered = True
                 while answered:
                     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))

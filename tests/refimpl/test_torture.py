@@ -50,7 +50,7 @@ def processes_with(word: str) -> list[int]:
 
 def test_a_short_run_of_a_correct_cluster_finds_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "torture"
-    code, out, err = torture("--seconds", "2", "--seed", "7", "--folder", str(folder), "--json")
+    code, out, err = torture("--seconds", "2", "--seed", "7", "--secure", "--folder", str(folder), "--json")
     report = json.loads(out)
     assert code == Exit.DONE, report["findings"]
     assert report["counts"]["ok"] > 20
@@ -165,7 +165,7 @@ def test_a_violation_is_told_with_its_window_what_was_done_and_the_command_to_tr
     assert "get(k) → 'a;'" in text
     assert "put(k, 'a;')" not in text, "it plays no part"
     assert "3.500  cut: s1 | s2 s3" in text
-    assert "python -m refimpl torture --seconds 60 --seed 5 --servers 3 --break stale-reads" in text
+    assert "torture --seconds 60 --seed 5 --servers 3 --writers 8 --readers 4 --break stale-reads" in text
 
 
 # Slow ----------------------------------------------------------------------------------------------------------------
@@ -188,9 +188,9 @@ def test_two_minutes_of_torture_find_nothing_in_a_correct_cluster(tmp_path: Path
 def test_a_planted_fault_is_found_by_one_of_three_seeds(tmp_path: Path, fault: str) -> None:
     for seed in ("1", "2", "3"):
         code, out, _ = torture(
-            "--seconds", "120", "--seed", seed, "--break", fault, "--folder", str(tmp_path / seed), "--json"
+            "--seconds", "240", "--seed", seed, "--break", fault, "--folder", str(tmp_path / seed), "--json"
         )  # fmt: skip
         if code == Exit.SAFETY:
             assert json.loads(out)["findings"]
             return
-    pytest.fail(f"{fault} survived three seeds of two minutes")
+    pytest.fail(f"{fault} survived three seeds of four minutes")
