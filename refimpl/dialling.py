@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from refimpl import wire
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage
+from refimpl.keepalive import notice_death
 
 SECONDS_TO_CONNECT = 5.0
 
@@ -30,6 +31,10 @@ class Address:
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
             raise ImpossibleRequest(f"address {text!r}", "HOST:PORT, the port 0 to 65535", "correct the address")
+        try:
+            host.encode("idna")  # as the resolver will, which is no place to find this out
+        except UnicodeError as error:
+            raise ImpossibleRequest(f"address {text!r}: {error}", "the name of a host", "correct it") from error
         return Address(host, int(port))
 
     def __str__(self) -> str:
@@ -52,6 +57,7 @@ class Dialled(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        notice_death(transport)
 
     def data_received(self, data: bytes) -> None:
         try:

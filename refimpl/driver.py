@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from random import Random
 
 from refimpl.entry import ClientId, Serial, ServerId, Term
-from refimpl.errors import ProtocolViolation
+from refimpl.errors import ImpossibleRequest, ProtocolViolation
 from refimpl.events import Events
 from refimpl.interface import Candidate, ElectionTimeout, Follower, Leader, Receive, Replicate, Role
 from refimpl.messages import (
@@ -55,6 +55,14 @@ class Timings:
 
     election_timeout: float = 0.5
     heartbeat: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < 2 * self.heartbeat <= self.election_timeout < float("inf"):
+            raise ImpossibleRequest(
+                f"a heartbeat of {self.heartbeat:g} s with an election timeout of {self.election_timeout:g} s",
+                "at least two heartbeats in an election timeout, so that one that is late deposes nobody",
+                "lengthen the timeout, or shorten the heartbeat",
+            )
 
 
 @dataclass(slots=True)

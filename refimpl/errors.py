@@ -34,6 +34,17 @@ class ConnectionRefused(RefimplError):
     """The other side would not talk to us, and said why."""
 
 
+class CannotListen(RefimplError):
+    """The system does not let us listen at the address."""
+
+    def __init__(self, what: str, error: OSError) -> None:
+        super().__init__(
+            f"{what}: {error.strerror or error}",
+            "an address of this machine and a port that nobody has",
+            "see who has it (ss -ltnp), or choose another",
+        )
+
+
 class DiskError(RefimplError):
     """The disk refused an operation; how much of it happened is unknown."""
 

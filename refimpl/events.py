@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 
@@ -44,7 +45,10 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", None) or {"event": record.getMessage(), "logger": record.name}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except UnicodeEncodeError:  # a path that is no UTF-8, say: a line that reads oddly is better than none
+            return json.dumps(line, default=str)
 
 
 def log_to_standard_error() -> None:

@@ -18,13 +18,19 @@ from refimpl.admission import refuse_foreign, too_large
 from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest, MalformedMessage
 from refimpl.events import Events
+from refimpl.keepalive import notice_death
 from refimpl.messages import ClientRequest, PeerMessage, ReadRequest
 from refimpl.metrics import Metrics
 from refimpl.tls import names_in
 from refimpl.wire import Request, ServerReply, Status, StatusRequest
 
-MAX_CONNECTIONS = 1000
+MAX_CLIENTS = 1000
+"""One more is refused. Peers always get in, each with one connection."""
+MAX_STRANGERS = 200
+"""Connections that have not said who they are. One more, and the oldest goes: whoever just opens connections, without a
+name, keeps nobody out who has one and says it at once."""
 SECONDS_TO_CLOSE = 1.0
+"""For what is still to be sent when a connection is closed; the other side may never take it."""
 SECONDS_TO_GREET = 5.0
 """For TLS and Hello together."""
 MAX_UNREAD = 1 << 24
@@ -52,6 +58,9 @@ class Reception:
     events: Events
     metrics: Metrics
     open: set[Accepted] = field(default_factory=set)
+    strangers: dict[Accepted, None] = field(default_factory=dict)  # the oldest first
+    clients: set[Accepted] = field(default_factory=set)
+    peers: dict[str, Accepted] = field(default_factory=dict)
 
     def accept(self) -> Accepted:
         """A protocol for a new connection; asyncio's protocol factory."""
@@ -90,17 +99,20 @@ class Accepted(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = self._socket = transport
+        notice_death(transport)
         host, port = transport.get_extra_info("peername")[:2]
         self._address = f"{host}:{port}"
         self._reception.open.add(self)
         self._reception.metrics.connections(1)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(SECONDS_TO_GREET, self._refuse, "slow", "no Hello in time")
-        if len(self._reception.open) > MAX_CONNECTIONS:
-            self._refuse("crowd", f"more than {MAX_CONNECTIONS} connections")
-        elif self._reception.tls is not None:
+        self._reception.strangers[self] = None
+        if self._reception.tls is not None:
             transport.pause_reading()  # not a byte of plain text is looked at
             self._securing = loop.create_task(self._secure(transport, self._reception.tls))
+        if len(self._reception.strangers) > MAX_STRANGERS:
+            oldest = next(iter(self._reception.strangers))
+            oldest._refuse("crowd", f"more than {MAX_STRANGERS} connections without a Hello")
 
     def data_received(self, data: bytes) -> None:
         if self._securing is not None:
@@ -132,7 +144,12 @@ class Accepted(asyncio.Protocol):
             self._deadline.cancel()
         if self._securing is not None:
             self._securing.cancel()
+        self._reception.strangers.pop(self, None)
+        self._reception.clients.discard(self)
+        if self._reception.peers.get(self._name) is self:
+            del self._reception.peers[self._name]
         transport.close()
+        asyncio.get_running_loop().call_later(SECONDS_TO_CLOSE, self.abort)
         self._reception.metrics.connections(-1)
 
     # The handshake --------------------------------------------------------------------------------------------------
@@ -170,11 +187,17 @@ class Accepted(asyncio.Protocol):
         assert self._deadline is not None
         self._deadline.cancel()
         self._name = hello.name
+        del reception.strangers[self]
         match hello.peer:
             case wire.Peer.SERVER:
                 self._take, self._frames.limit = self._take_from_server, wire.MAX_FRAME
+                before = reception.peers.get(hello.name)
+                reception.peers[hello.name] = self
+                if before is not None:
+                    before.close()  # a server has one link to us; it knows better than we do that it has ended
             case wire.Peer.CLIENT:
                 self._take, self._frames.limit = self._take_from_client, wire.MAX_REQUEST
+                reception.clients.add(self)
         self._write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, reception.server)))
         if hello.peer is wire.Peer.SERVER:
             reception.events.info("accepted", peer=hello.name, address=self._address)
@@ -253,4 +276,6 @@ def _why_not(hello: wire.Hello, reception: Reception) -> tuple[str, str] | None:
         case wire.Peer.CLIENT:
             if not hello.name or "/" in hello.name:
                 return "unknown", f"client {hello.name!r}; a name has letters, and no '/'"
+            if len(reception.clients) >= MAX_CLIENTS:
+                return "crowd", f"more than {MAX_CLIENTS} clients"
     return None

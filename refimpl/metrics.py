@@ -6,8 +6,10 @@ answers, and 503 otherwise. They are served by threads of their own, so that a s
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from socket import AF_INET6
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -20,6 +22,8 @@ from refimpl.wire import Status
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+MAX_READERS = 16
+"""Connections that are served at once."""
 ROLES = ("follower", "candidate", "leader")
 
 
@@ -88,7 +92,8 @@ class Endpoint:
     def __init__(self, host: str, port: int, metrics: Metrics, status: Callable[[], Status]) -> None:
         self._metrics_app = make_wsgi_app(metrics.registry)
         self._status = status
-        self._server = make_server(host, port, self._answer, _Server, _Handler)
+        server = _ServerOnIPv6 if ":" in host else _Server
+        self._server = make_server(host, port, self._answer, server, _Handler)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
@@ -110,6 +115,32 @@ class Endpoint:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(MAX_READERS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hang up on one reader too many: a thread and a file for each would be taken from the server's own work."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing, if it was the reader that went away."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _ServerOnIPv6(_Server):
+    address_family = AF_INET6
 
 
 class _Handler(WSGIRequestHandler):

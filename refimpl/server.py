@@ -21,7 +21,7 @@ from refimpl import wire
 from refimpl.dialling import Address
 from refimpl.driver import Driver, Timings
 from refimpl.entry import ServerId
-from refimpl.errors import ImpossibleRequest
+from refimpl.errors import CannotListen, ImpossibleRequest
 from refimpl.events import Events
 from refimpl.faults import Fault
 from refimpl.held import HeldDriver
@@ -80,7 +80,7 @@ class Server:
         self._endpoint: Endpoint | None = None
 
     async def __aenter__(self) -> Server:
-        """Raises WalDamaged, DiskError, ImpossibleRequest, OSError."""
+        """Raises WalDamaged, DiskError, ImpossibleRequest, CannotListen."""
         settings = self.settings
         # Of its own for each server: with the same timeouts they would stand against each other for ever.
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
@@ -109,9 +109,7 @@ class Server:
             )
             self._links = {peer: self._link(peer, chance) for peer in settings.peers}
             if settings.metrics is not None:
-                self._endpoint = Endpoint(
-                    settings.metrics.host, settings.metrics.port, self.metrics, self.driver.status
-                )
+                self._endpoint = self._serve_metrics(settings.metrics)
                 undo.callback(self._endpoint.close)
             self._listener = await self._listen_there()
             undo.pop_all()
@@ -173,10 +171,19 @@ class Server:
         return Link(hello, settings.peers[peer], tls, chance, self.events, self.metrics)
 
     async def _listen_there(self) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        if isinstance(self._listen, socket.socket):
-            return await loop.create_server(self._reception.accept, sock=self._listen)
-        return await loop.create_server(self._reception.accept, self._listen.host, self._listen.port)
+        loop, listen = asyncio.get_running_loop(), self._listen
+        if isinstance(listen, socket.socket):
+            return await loop.create_server(self._reception.accept, sock=listen)
+        try:
+            return await loop.create_server(self._reception.accept, listen.host, listen.port)
+        except OSError as error:
+            raise CannotListen(f"listening at {listen}", error) from error
+
+    def _serve_metrics(self, address: Address) -> Endpoint:
+        try:
+            return Endpoint(address.host, address.port, self.metrics, self.driver.status)
+        except OSError as error:
+            raise CannotListen(f"metrics at {address}", error) from error
 
 
 def _refuse_beyond_loopback(*places: Address | socket.socket) -> None:

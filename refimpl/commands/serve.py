@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -14,12 +15,17 @@ from refimpl.address_book import parse_servers
 from refimpl.dialling import Address
 from refimpl.driver import Timings
 from refimpl.entry import ServerId
-from refimpl.errors import DiskError, ImpossibleRequest, WalDamaged, WalPoisoned
+from refimpl.errors import CannotListen, DiskError, ImpossibleRequest, WalDamaged, WalPoisoned
 from refimpl.events import Events, log_to_standard_error
 from refimpl.exits import Exit, Stop
 from refimpl.faults import faults_named
+from refimpl.listener import MAX_CLIENTS, MAX_STRANGERS
 from refimpl.server import Server, Settings
 from refimpl.tls import Identity
+
+OPEN_FILES = MAX_CLIENTS + MAX_STRANGERS + 300
+"""Or else a crowd of clients could leave none for the log, and its server would stop. 300: what the kernel hands over
+before anybody can be refused, and the server's own."""
 
 
 @click.command("serve")
@@ -29,7 +35,7 @@ from refimpl.tls import Identity
 @click.option(
     "--data",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False),
     help="Folder of its log file, made if absent. One server, one folder: never start it with another's or an old one.",
 )
 @click.option(
@@ -60,7 +66,7 @@ from refimpl.tls import Identity
 )  # fmt: skip
 @click.option("--held", type=int, metavar="FD", hidden=True, help="Obey a harness at this socket. For tests only.")
 def command(
-    server: str, listen: str, peers: str, data: Path, certificates: Path | None, insecure: bool, metrics: str | None,
+    server: str, listen: str, peers: str, data: str, certificates: Path | None, insecure: bool, metrics: str | None,
     election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...], lossy: bool,
     ailment: Path | None, max_entries: int, held: int | None,
 ) -> int:  # fmt: skip
@@ -69,11 +75,13 @@ def command(
     """
     if (certificates is None) != insecure:
         raise click.UsageError("give either --certificates DIR or --insecure")
+    if not data:  # an unset variable in a script would make the working directory a new server's
+        raise click.UsageError("--data names no folder")
     try:
         settings = Settings(
             ServerId(server),
             parse_servers(peers),
-            data,
+            Path(data),
             None if certificates is None else Identity(server, certificates),
             Timings(election_timeout, heartbeat),
             None if metrics is None else Address.parse(metrics),
@@ -85,25 +93,41 @@ def command(
             max_entries,
         )
         log_to_standard_error()
+        _allow_open_files()
         return asyncio.run(_serve(settings, Address.parse(listen)))
     except ImpossibleRequest as error:
         raise Stop(Exit.USAGE, str(error)) from error
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < OPEN_FILES:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+        except ValueError as error:
+            raise ImpossibleRequest(
+                f"at most {hard} open files", f"{OPEN_FILES} or more", "raise the hard limit (ulimit -Hn)"
+            ) from error
 
 
 async def _serve(settings: Settings, listen: Address) -> int:
     stopped_by: list[int] = []
     loop = asyncio.get_running_loop()
     try:
-        async with Server(settings, listen) as server:
+        server = Server(settings, listen)
 
-            def stop(number: int) -> None:
-                stopped_by.append(number)
-                server.stop()  # again and again, if the terminal and a supervisor both say so
+        def stop(number: int) -> None:
+            stopped_by.append(number)
+            server.stop()  # again and again, if the terminal and a supervisor both say so
 
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop, number)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop, number)  # before it starts, which can take long
+        async with server:
             await server.run()
     except (DiskError, WalDamaged, WalPoisoned) as error:
         Events(settings.server).error("disk", error=str(error), remedy=error.remedy, kind=type(error).__name__)
+        return Exit.IO_ERROR
+    except CannotListen as error:
+        Events(settings.server).error("cannot_listen", error=str(error), remedy=error.remedy)
         return Exit.IO_ERROR
     return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.DONE

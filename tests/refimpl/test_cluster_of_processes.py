@@ -6,16 +6,21 @@ import json
 import logging
 import resource
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from refimpl import __main__
+from refimpl import __main__, wal
+from refimpl.commands import serve
 from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit
 from refimpl.local_cluster import LocalCluster
 
@@ -161,6 +166,23 @@ def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> N
             Exit.USAGE,
             "each name once",
         ),
+        (("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "", "--insecure"), Exit.USAGE, "names no folder"),
+        (("serve", "--id", "s1", "--listen", "a..b:1", "--data", "d", "--insecure"), Exit.USAGE, "the name of a host"),
+        (
+            ("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "d", "--insecure", "--heartbeat", "0.4"),
+            Exit.USAGE,
+            "two heartbeats in an election timeout",
+        ),
+        (
+            ("serve", "--id", "s1", "--listen", "[::1]:0", "--data", "d", "--insecure", "--election-timeout", "nan"),
+            Exit.USAGE,
+            "two heartbeats in an election timeout",
+        ),
+        (
+            ("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "/nowhere/\udcff", "--insecure"),
+            Exit.IO_ERROR,
+            "/nowhere/\\udcff",
+        ),
         (("certificates", "d", "--names", "a.b"), Exit.USAGE, "letters, digits and inner hyphens"),
     ],
 )
@@ -168,3 +190,58 @@ def test_what_cannot_be_done_is_said_with_its_code(arguments: tuple[str, ...], c
     found, _, err = refimpl(*arguments)
     assert found == code
     assert said in err
+
+
+@pytest.mark.parametrize("option", ["--listen", "--metrics"])
+def test_a_port_that_somebody_has_is_said_in_the_log_with_what_to_do(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        taken = f"127.0.0.1:{somebody.getsockname()[1]}"
+        places = {"--listen": "127.0.0.1:0"} | {option: taken}
+        arguments = [word for place in places.items() for word in place]
+        code, _, err = refimpl("serve", "--id", "s1", "--data", str(tmp_path / "s1"), "--insecure", *arguments)
+    assert code == Exit.IO_ERROR
+    said = json.loads(err.splitlines()[-1])
+    assert said["event"] == "cannot_listen"
+    assert taken in said["error"]
+    assert "choose another" in said["remedy"]
+
+
+def test_a_terminate_while_a_server_starts_ends_it_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recover = wal.recover
+
+    def recover_long(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return recover(*arguments)
+
+    def ends_badly(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("the signal ended the process")
+
+    monkeypatch.setattr(wal, "recover", recover_long)
+    before = signal.signal(signal.SIGTERM, ends_badly)
+    try:
+        code, _, err = refimpl(
+            "serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", str(tmp_path / "s1"), "--insecure"
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert code == Exit.DONE
+    assert json.loads(err.splitlines()[-1])["event"] == "stopped"
+
+
+def test_a_server_raises_its_limit_of_open_files_and_does_not_start_where_it_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def set_limit(kind: int, limits: tuple[int, int]) -> None:
+        asked.append(limits)
+        if limits[0] > limits[1]:
+            raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 4096))
+    serve._allow_open_files()
+    assert asked == [(serve.OPEN_FILES, 4096)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 1024))
+    with pytest.raises(ImpossibleRequest, match="at most 1024 open files"):
+        serve._allow_open_files()

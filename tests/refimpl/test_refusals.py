@@ -151,16 +151,98 @@ def test_a_peer_that_breaks_the_protocol_is_refused_and_nothing_has_changed(
     run(body())
 
 
-def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_says_nothing_and_who_is_one_client_too_many_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def body() -> None:
         async with One(tmp_path, size=2) as servers:
             monkeypatch.setattr(listener, "SECONDS_TO_GREET", 0.05)
             await servers.raw(b"")
             assert servers.refused("slow") == 1
-            monkeypatch.setattr(listener, "MAX_CONNECTIONS", 0)
-            with pytest.raises(ConnectionRefused, match="more than 0 connections"):
+            monkeypatch.undo()
+            monkeypatch.setattr(listener, "MAX_CLIENTS", 1)
+            first = await servers.dial(S1)
+            with pytest.raises(ConnectionRefused, match="more than 1 clients"):
                 await servers.dial(S1)
             assert servers.refused("crowd") == 1
+            await (await servers.dial(S1, AS_SERVER)).close()  # a peer gets in
+            await first.close()
+            await until(lambda: not servers.server(S1)._reception.clients)
+            await servers.still_serves()
+
+    run(body())
+
+
+def test_a_crowd_that_says_nothing_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_STRANGERS", 3)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            address, reception = servers.addresses[S1], servers.server(S1)._reception
+            silent = [await asyncio.open_connection(address.host, address.port) for _ in range(5)]
+            await until(lambda: servers.refused("crowd") == 2)
+            await until(lambda: len(reception.open) == 3)
+            assert b"connections without a Hello" in await silent[0][0].read()  # the oldest went
+            await servers.still_serves()
+            for _, writer in silent:
+                writer.close()
+            await until(lambda: not reception.open)
+            assert not reception.strangers
+
+    run(body())
+
+
+def test_a_peers_new_connection_takes_the_place_of_its_last_one(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            first = await servers.dial(S1, AS_SERVER)
+            second = await servers.dial(S1, AS_SERVER)
+            assert await first.reply() is None
+            second.send_as_peer(RequestVote(S2, S1, Term(3), Index(0), Term(0)))
+            await until(lambda: servers.server(S1).driver.status().term >= 3)
+            assert len(servers.server(S1)._reception.open) == 1
+            await second.close()
+
+    run(body())
+
+
+def test_a_connection_whose_other_side_has_died_does_not_stay_for_ever(tmp_path: Path) -> None:
+    """Power cuts cannot be tried here; what the kernel is told to do about them can be looked at."""
+
+    def kept_alive(connection: socket.socket) -> bool:
+        return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            talk = await servers.dial(S1)
+            [accepted] = servers.server(S1)._reception.open
+            for transport in (accepted._transport, talk._connection._transport):
+                assert transport is not None
+                assert kept_alive(transport.get_extra_info("socket"))
+            await talk.close()
+
+    run(body())
+
+
+def test_a_connection_that_is_closed_is_gone_even_if_its_client_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "SECONDS_TO_CLOSE", 0.05)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            address, reception = servers.addresses[S1], servers.server(S1)._reception
+            _, writer = await asyncio.open_connection(address.host, address.port, limit=1)
+            writer.write(wire.HELLO.encode(AS_CLIENT))
+            await until(lambda: bool(reception.clients))
+            [accepted] = reception.clients
+            assert accepted._transport is not None
+            while accepted._transport.get_write_buffer_size() == 0:
+                accepted._write(wire.REPLY.encode(servers.server(S1).driver.status()) * 1000)
+                await asyncio.sleep(0)
+            accepted.close()
+            await until(lambda: not reception.open)
+            writer.close()
 
     run(body())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from pathlib import Path
 from urllib.error import HTTPError
@@ -11,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from refimpl import wire
+from refimpl import metrics, wire
 from refimpl.certificates import issue
 from refimpl.client import NoAnswer, Rejected
 from refimpl.dialling import Address
@@ -150,14 +151,14 @@ def test_many_writes_share_an_fsync(tmp_path: Path) -> None:
     async def body() -> None:
         async with Servers(tmp_path, size=1) as servers:
             await servers.leader()
-            metrics = servers.server(ServerId("s1")).metrics.registry
-            before = metrics.get_sample_value("wal_sync_seconds_count")
+            registry = servers.server(ServerId("s1")).metrics.registry
+            before = registry.get_sample_value("wal_sync_seconds_count")
             talk = await servers.dial(ServerId("s1"))
             for number in range(200):
                 talk.send(ClientRequest(ClientId(f"client/n{number}"), ServerId("s1"), Serial(1), Append("k", "x")))
             replies = [await talk.reply() for _ in range(200)]
             assert all(isinstance(reply, wire.Answer) for reply in replies)
-            after = metrics.get_sample_value("wal_sync_seconds_count")
+            after = registry.get_sample_value("wal_sync_seconds_count")
             assert before is not None
             assert after is not None
             assert 1 <= after - before < 50
@@ -266,6 +267,30 @@ def test_metrics_and_health_are_served_over_http(tmp_path: Path) -> None:
             await until(lambda: servers.server(leader).driver.status().leader is None)
             code, text = await asyncio.to_thread(read, endpoint.port, "/health")
             assert (code, json.loads(text)["role"]) == (503, "leader")  # of nobody
+
+    run(body())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_readers_that_say_nothing_get_no_more_than_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("a machine without IPv6")
+    monkeypatch.setattr(metrics, "MAX_READERS", 2)
+
+    async def body() -> None:
+        async with Servers(tmp_path, size=1, metrics=Address(host, 0)) as servers:
+            endpoint = servers.server(ServerId("s1"))._endpoint
+            assert endpoint is not None
+            talks = [await asyncio.open_connection(host, endpoint.port) for _ in range(4)]
+            refused = [asyncio.create_task(reader.read()) for reader, _ in talks]
+            await until(lambda: sum(task.done() for task in refused) == 2)
+            talks[0][1].write(b"GET /health HTTP/1.0\r\n\r\n")
+            assert b"200 OK" in await refused[0] or b"503" in await refused[0]
+            for _, writer in talks:
+                writer.close()
+            await asyncio.gather(*refused)
 
     run(body())
 
