@@ -156,7 +156,7 @@ def check(question: Question, engine: str, search: Search = SEARCH, *, liveness:
         from checker.symbolic_search import check_symbolic
 
         steps = DEFAULT_STEPS if steps is None else steps
-        checked = check_symbolic(question, steps, search.timeout, search.scenario, search.smt_out, search.min_steps)
+        checked = check_symbolic(question, steps, search)
     if search.grain is Grain.MACRO:
         _in_micro_labels(micro, question, checked)
     elif liveness and engine != "symbolic" and search.simulate is None:

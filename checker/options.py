@@ -113,6 +113,14 @@ search_options = _all_of(
         "--max-steps", metavar="N", type=click.IntRange(min=0), help="Search runs of at most N labels (macro steps)."
     ),
     click.option(
+        "--frontier",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Let z3 list the states that the first N steps lead to, then look for runs from any of them: for steps "
+        "with many choices that come to the same (symbolic engine).",
+    ),
+    click.option(
         "--min-steps",
         metavar="N",
         type=click.IntRange(min=0),

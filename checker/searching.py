@@ -18,7 +18,8 @@ EXHAUSTIVE = ("explicit", "reference")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """``scenario``: where to start, if not at the model's start. ``max_steps``: labels (macro steps) from there, and
-    ``timeout``: seconds; None: to the end. ``min_steps``: runs of fewer are not looked at. ``symmetry``: states are
+    ``timeout``: seconds; None: to the end. ``min_steps``: runs of fewer are not looked at. ``frontier``: of the first
+    steps z3 lists the states they lead to. ``symmetry``: states are
     stored up to it. ``workers``: threads; None: one a processor. ``go_on``: a violation does not end the search, and
     each property has its verdict; an evaluation error does. ``memory``: bytes; None: all there is. ``checkpoint``,
     ``recover``: folders. ``fingerprints``: states are told apart by their hashes. ``smt_out``: a folder for the
@@ -27,6 +28,7 @@ class Search:
     scenario: str | None = None
     max_steps: int | None = None
     min_steps: int = 0
+    frontier: int = 0
     timeout: float | None = None
     deadlock: bool = False
     go_on: bool = False
@@ -47,6 +49,7 @@ class Search:
         words += ["--grain", self.grain.value] if self.grain is not Grain.MICRO else []
         words += ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
         words += ["--min-steps", str(self.min_steps)] if self.min_steps else []
+        words += ["--frontier", str(self.frontier)] if self.frontier else []
         words += ["--deadlock"] if self.deadlock else []
         words += ["--continue"] if self.go_on else []
         words += ["--no-symmetry"] if not self.symmetry else []
@@ -81,6 +84,10 @@ class Search:
                 raise _needs(option, "explicit or both", engine)
         if self.min_steps and engine != "symbolic":
             raise _needs("--min-steps", "symbolic", engine)
+        if self.frontier and engine != "symbolic":
+            raise _needs("--frontier", "symbolic", engine)
+        if self.frontier and self.min_steps:
+            raise Stop(Exit.USAGE, "--frontier looks at the shortest runs first: leave out --min-steps")
         if self.smt_out is not None and engine not in ("symbolic", "both"):
             raise _needs("--smt-out", "symbolic or both", engine)
         if self.fingerprints and (self.checkpoint or self.recover):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from checker.checking import Checked
 from checker.enumeration import Enumerated, Interleaving, Report
@@ -12,11 +11,12 @@ from checker.heartbeat import watch_with
 from checker.progress import Progress
 from checker.question import Question
 from checker.reaching import Seek, Sought
-from checker.symbolic.check import Violation
-from checker.symbolic.check import check as search
+from checker.searching import Search
+from checker.symbolic.check import Violation, check
 from checker.symbolic.depths import NoneWithin, Unknown
 from checker.symbolic.enumerate import INTERRUPTED, crash_states, interleavings
 from checker.symbolic.errors import NotEncodable, SymbolicError
+from checker.symbolic.frontier import check_from_frontier
 from checker.symbolic.images import Images
 from checker.symbolic.reach import Reach
 from checker.symbolic.watch import Watch
@@ -27,32 +27,27 @@ from spec.state import Label, State
 from spec.system import Enumeration
 
 
-def check_symbolic(
-    question: Question,
-    max_steps: int,
-    timeout: float | None,
-    scenario: str | None,
-    smt_out: Path | None = None,
-    min_steps: int = 0,
-) -> Checked:
-    """A shortest violation within ``max_steps`` labels of the model's start, or the scenario's end; runs of fewer than
-    ``min_steps`` are not asked for."""
-    start, prefix = question.start(scenario)
+def check_symbolic(question: Question, max_steps: int, search: Search) -> Checked:
+    """A shortest violation within ``max_steps`` labels of where the search starts; runs of fewer than its ``min_steps``
+    are not asked for."""
+    start, prefix = question.start(search.scenario)
     with Progress("check") as progress, reported_failures():
-        watch = watch_with(progress, timeout, max_steps, smt_out)
-        checked = _checked(question, min_steps, max_steps, start, prefix, watch)
-    checked.unasked = min_steps
+        watch = watch_with(progress, search.timeout, max_steps, search.smt_out)
+        checked = _checked(question, search, max_steps, start, prefix, watch)
+    checked.unasked = search.min_steps
     checked.asked = tuple(watch.asked)
     return checked
 
 
 def _checked(
-    question: Question, min_steps: int, max_steps: int, start: State, prefix: tuple[Label, ...], watch: Watch
+    question: Question, search: Search, max_steps: int, start: State, prefix: tuple[Label, ...], watch: Watch
 ) -> Checked:
+    system, only, min_steps = question.system, question.only, search.min_steps
     try:
-        answer = search(
-            question.system, max_steps, start=start, only=question.only, watch=watch, min_steps=min_steps
-        )
+        if search.frontier:
+            answer = check_from_frontier(system, search.frontier, max_steps, start, only, watch)
+        else:
+            answer = check(system, max_steps, start=start, only=only, watch=watch, min_steps=min_steps)
     except KeyboardInterrupt:
         return Checked("symbolic", Exit.INTERRUPTED, watch.refuted, len(prefix), reason="interrupted")
     match answer:

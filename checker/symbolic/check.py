@@ -48,12 +48,12 @@ def check(
     watch = watch or Watch()
     for symmetry in (symmetry_of(system), NONE):
         depths = Depths(system, start, max_steps, watch, "check", asks, symmetry, min_steps)
-        found = next(depths.runs(partial(_bad, depths.run, only=only)), None)
+        found = next(depths.runs(partial(bad, depths.run, only=only)), None)
         if found is None:
             return depths.ended
         try:
             found = _up_to_the_first(evaluator, start, *found, only) if min_steps else found
-            return _violation(evaluator, start, *found, only)
+            return confirmed(evaluator, start, *found, only)
         except EnginesDisagree:
             if not depths.alike:
                 raise
@@ -61,7 +61,8 @@ def check(
     raise AssertionError("the second search is without symmetry")
 
 
-def _bad(run: Unrolling, depth: int, only: str | None) -> Bit:
+def bad(run: Unrolling, depth: int, only: str | None) -> Bit:
+    """Whether a property is violated, or an evaluation fails, at the end of ``depth`` steps."""
     c, system = run.circuit, run.shape.system
     wrong: list[Bit] = []
     for invariant in (p for p in system.invariants if only in (None, p.name)):
@@ -92,7 +93,7 @@ def _up_to_the_first(
     return labels, states
 
 
-def _violation(
+def confirmed(
     evaluator: Evaluator, start: State, labels: tuple[Label, ...], states: tuple[State, ...], only: str | None
 ) -> Violation:
     """What the evaluator says is wrong at the end of the run; if it says nothing, the engines disagree."""

@@ -10,24 +10,25 @@ from collections.abc import Iterable, Sequence
 
 from checker.symbolic.allsat import solutions
 from checker.symbolic.batch import any_of
-from checker.symbolic.choices import read_label
 from checker.symbolic.circuit import Bit, Circuit
 from checker.symbolic.decode import confirm, state_bits
 from checker.symbolic.errors import EnginesDisagree
 from checker.symbolic.layout import read_number
+from checker.symbolic.macros import macro_step
 from checker.symbolic.reading import read_states
 from checker.symbolic.state import Shape
 from checker.symbolic.transition import step
 from checker.symbolic.watch import Query, Watch
 from spec.evaluate import Evaluator
 from spec.state import Label, State
-from spec.system import System
+from spec.system import Grain, System
 from spec.values import order_key
 
 BATCH = 128
 """States a query: more share more of the circuit, but solutions get slower to find."""
 
 Transition = tuple[Label, State]
+"""A label (at the macro grain, a macro's) and where it leads."""
 
 
 class Images:
@@ -65,8 +66,9 @@ class Images:
     def _transitions(self, states: Sequence[State]) -> list[tuple[Transition, ...]]:
         c = Circuit()
         before, index, proper = any_of(c, self.shape, states)
-        following = step(c, self.shape, before)
-        bits = (*index.bits, *following.choices.bits)
+        macros = self.system.grain is Grain.MACRO
+        following = macro_step(c, self.shape, before) if macros else step(c, self.shape, before)
+        bits = (*index.bits, *following.bits)
         taken = c.conjunction(following.taken, proper)
         fails = c.conjunction(following.error, proper)
         states_ = "one state" if len(states) == 1 else f"one of {len(states)} states"
@@ -76,13 +78,15 @@ class Images:
         if not found:
             return [() for _ in states]
         inputs = {bit: sum(1 << lane for lane, values in enumerate(found) if values[i]) for i, bit in enumerate(bits)}
-        roots: list[Bit] = [*state_bits(before), *state_bits(following.after), taken, fails, *bits]
+        roots: list[Bit] = [*state_bits(following.after), taken, fails, *bits]
+        for single in following.micro:
+            roots += [*state_bits(single.before), single.taken, *single.label_is.values()]
         values = c.simulate(c.cone(roots), inputs, len(found))
         afters = read_states(self.shape, following.after, values, len(found))
         for lane in range(len(found)):
             column = _Lane(values, lane)
             state = states[read_number(index, column)]
-            label = read_label(self.shape, following.choices, before, column)
+            label = following.label(self.shape, column)
             if column(fails):
                 self._confirm(state, label, None)
                 raise EnginesDisagree(0, label, "the evaluator finds no error")
