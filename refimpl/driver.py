@@ -38,8 +38,11 @@ from refimpl.quorum import quorum_size
 from refimpl.replica import Replica
 from refimpl.wire import Answer, Redirect, Request, ServerReply, Status
 
-MAX_INPUTS = 4096
-"""Inputs that wait for one round; beyond it the oldest are dropped, as a network may."""
+MAX_REQUESTS = 1024
+"""Requests that wait for one round. One more is dropped, as a network may; its client asks again."""
+MAX_FROM_PEER = 16
+"""Messages of one peer that wait for one round. Beyond it the oldest are dropped: what is said last is worth most.
+While this server's disk stalls, a leader says the same again with each heartbeat, up to 4 MiB at a time."""
 STALLS = 4
 """Election timeouts for which a leader goes on sending heartbeats while its disk does not answer."""
 APPLIED_PER_ROUND = 1000
@@ -86,7 +89,8 @@ class Driver:
         self._events = events
         self._metrics = metrics
         self._now = asyncio.get_running_loop().time
-        self._inputs: deque[PeerMessage | tuple[Request, Reply]] = deque(maxlen=MAX_INPUTS)
+        self._messages: dict[ServerId, deque[PeerMessage]] = {}  # by who sent them, so that none pushes out another's
+        self._requests: list[tuple[Request, Reply]] = []
         self._wake = asyncio.Event()
         self._stopping = False
         self._clients: dict[ClientId, _Waiting] = {}
@@ -101,16 +105,21 @@ class Driver:
 
     def receive(self, message: PeerMessage) -> None:
         """A peer's message has come."""
-        self._put(message)
+        waiting = self._messages.setdefault(message.source, deque(maxlen=MAX_FROM_PEER))
+        if len(waiting) == MAX_FROM_PEER:
+            self._metrics.dropped("messages")
+        waiting.append(message)
+        self._wake.set()
 
     def request(self, request: Request, reply: Reply) -> None:
-        """A client's command or read has come; `reply` is called once, or never if this server stops first."""
-        self._put((request, reply))
+        """A client's command or read has come; `reply` is called once, or never if it is dropped, or this server stops.
 
-    def _put(self, item: PeerMessage | tuple[Request, Reply]) -> None:
-        if len(self._inputs) == MAX_INPUTS:
-            self._metrics.dropped("inputs")
-        self._inputs.append(item)
+        Not in a queue with the others: a flood of requests must not push out what peers say.
+        """
+        if len(self._requests) == MAX_REQUESTS:
+            self._metrics.dropped("requests")
+            return
+        self._requests.append((request, reply))
         self._wake.set()
 
     def status(self) -> Status:
@@ -142,7 +151,7 @@ class Driver:
                     await self._sync(loop, disk)
                     self._deliver(self._replica.release())
                     self._finish(loop.time())
-                elif not self._inputs and not self._replica.to_apply:
+                elif not self._messages and not self._requests and not self._replica.to_apply:
                     await self._sleep(loop)
                 else:
                     await asyncio.sleep(0)  # the network's turn
@@ -185,14 +194,14 @@ class Driver:
         timer.cancel()
 
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
-        taken, self._inputs = self._inputs, deque(maxlen=MAX_INPUTS)
-        if taken:
-            self._metrics.batch(len(taken))
-        for item in taken:
-            if isinstance(item, tuple):
-                self._take_request(*item)
-            else:
-                self._take_message(item, loop.time())
+        messages, self._messages = [message for queue in self._messages.values() for message in queue], {}
+        requests, self._requests = self._requests, []
+        if messages or requests:
+            self._metrics.batch(len(messages) + len(requests))
+        for message in messages:
+            self._take_message(message, loop.time())
+        for request, reply in requests:
+            self._take_request(request, reply)
         now = loop.time()
         if now >= self._election_due:
             self._await_leader(now)
