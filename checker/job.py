@@ -257,7 +257,11 @@ def _replay_runs(
     size, workers = (500, job.workers) if isinstance(target, Restorable) else (5, 1)
     with _timed(job, "replay"), Progress(what, len(runs), "traces", deadline) as progress:
         for replays in spread(work, chunks(runs, size), workers):
+            known = into.divergence
             into.merge(replays)
+            if known is None and into.divergence is not None:
+                step = into.divergence[1].step
+                progress.stay(f"{what}: a run DIVERGES at step {step}; Ctrl-C brings the report now, without the rest")
             progress(into.traces)
 
 

@@ -59,6 +59,12 @@ class Progress:
             sys.stderr.write(f"\r\x1b[2K{line[: wide - 1]}")
             sys.stderr.flush()
 
+    def stay(self, line: str) -> None:
+        """Says what is not to be taken back: the lines that follow come below it."""
+        if self._live:
+            sys.stderr.write(f"\r\x1b[2K{line}\n")
+            sys.stderr.flush()
+
     def line(self, done: int, elapsed: float, remark: str = "") -> str:
         """``replay: 512 of 1,532 traces, 180/s, 6 s left``."""
         rate = done / elapsed if elapsed > 0 else 0.0

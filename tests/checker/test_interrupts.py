@@ -310,10 +310,17 @@ def test_ctrl_c_before_anything_was_found_is_said_in_a_word(monkeypatch: pytest.
     assert ran.err.strip() == "interrupted"
 
 
-def test_progress_is_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_for_terminals_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with checker.progress.Progress("replay", 10, "traces") as progress:
         progress.started -= 100
         progress(5)
+        progress.stay("a run diverges")
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr(checker.progress.sys.stderr, "isatty", lambda: True)
+    with checker.progress.Progress("replay", 10, "traces") as progress:
+        progress.stay("a run diverges")
+    assert capsys.readouterr().err == "\r\x1b[2Ka run diverges\n"
     assert progress.line(5, 2.0) == "replay: 5 of 10 traces, 2.5/s, 2 s left"
     assert progress.line(0, 0.0, "none yet") == "replay: 0 of 10 traces, 0.0/s, 0 s so far, none yet"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from checker.job import MainJob, run_enumeration
+from checker.progress import Progress
 from checker.question import ask
 from checker.replaying import Replays, replay_runs
 from checker.tracing import Tracer
@@ -147,12 +148,19 @@ def test_runs_replayed_together_come_to_what_each_comes_to_alone(job: MainJob, f
 # ------------------------------------------------------------------------------------------ on the command line
 
 
-def test_enumerate_reports_the_divergence_and_the_command_that_shows_it_again(tmp_path: Path) -> None:
+def test_enumerate_reports_the_divergence_and_the_command_that_shows_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[str] = []
+    monkeypatch.setattr(Progress, "stay", lambda _, line: at_once.append(line))
     words = ["enumerate", "--scenario", "old_write_acknowledged", "--engine", "reference", "--depth", "1"]
     words += ["--window", "0", "--replay", "--break", "commit-prior-term-by-counting"]
     ran = model_check(*words, "--out-itf", tmp_path)
     assert ran.code == Exit.DIVERGES
     assert "divergence after step 46 of 46: s2.commit_index" in ran.out
+    assert [line for line in at_once if line.startswith("replay: ")] == [
+        "replay: a run DIVERGES at step 46; Ctrl-C brings the report now, without the rest"
+    ]
     assert "expected (the trace):  1" in ran.out
     assert "observed (the target): 2" in ran.out
     commands = {line.split("reproduce:")[1].strip() for line in ran.out.splitlines() if "reproduce:" in line}
