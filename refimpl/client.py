@@ -106,9 +106,10 @@ class Client:
         async with self._one_at_a_time, asyncio.timeout(self.timeout):
             await self._connect(server)
             self._send(wire.StatusRequest())
-            reply = await self._next_reply()
-            assert isinstance(reply, wire.Status), "other replies belong to commands, of which none is outstanding"
-            return reply
+            while True:
+                reply = await self._next_reply()
+                if isinstance(reply, wire.Status):
+                    return reply  # others are late answers to commands that were given up
 
     # How -------------------------------------------------------------------------------------------------------------
 

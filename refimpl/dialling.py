@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from refimpl import wire
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage
 from refimpl.keepalive import notice_death
+from refimpl.tls import names_in
 
 SECONDS_TO_CONNECT = 5.0
 
@@ -92,6 +93,16 @@ class Dialled(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
+    def refuse_name_but(self, name: str, tls: ssl.SSLContext | None) -> None:
+        """Raises ConnectionRefused if the other side has proved another name: to TLS, S1 and s1 are the same."""
+        if tls is None or self._transport is None:
+            return
+        proven = names_in(self._transport.get_extra_info("peercert"))
+        if name not in proven:
+            raise ConnectionRefused(
+                f"a certificate for {', '.join(sorted(proven)) or 'nobody'}", f"one for {name}", "correct the address"
+            )
+
     def close(self) -> None:
         """Hang up at once; `lost` is set when that has happened. Whoever dials waits for answers, not for farewells."""
         if self._transport is not None:
@@ -116,6 +127,7 @@ async def dial(
             server_hostname=None if tls is None else hello.destination,
         )
         try:
+            connection.refuse_name_but(hello.destination, tls)
             connection.write(wire.HELLO.encode(hello))
             reply = wire.REPLY_TO_HELLO.decode(await connection.greeting)
             match reply:

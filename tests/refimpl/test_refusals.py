@@ -344,6 +344,29 @@ def test_a_server_with_another_name_than_the_one_that_was_dialled_is_not_believe
     run(body())
 
 
+def test_a_name_in_other_letters_is_another_name(tmp_path: Path) -> None:
+    """TLS compares names as DNS does, and a client called S1 could otherwise pass for the server s1."""
+    issue(tmp_path / "c", ["S1", "s2", "client"])
+
+    async def body() -> None:
+        impostor = Identity("S1", tmp_path / "c").listening()
+        welcome = wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S1))
+
+        async def pass_for_s1(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(welcome)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(pass_for_s1, "127.0.0.1", 0, ssl=impostor) as listening:
+            address = Address(*listening.sockets[0].getsockname())
+            own = Identity("client", tmp_path / "c").dialling()
+            with pytest.raises(ConnectionRefused, match="a certificate for S1"):
+                await dial(address, own, AS_CLIENT, lambda payload: None, lambda: None)
+            await asyncio.sleep(0)
+
+    run(body())
+
+
 # Fuzz -----------------------------------------------------------------------------------------------------------------
 
 PEER_MESSAGES: tuple[PeerMessage, ...] = (

@@ -225,6 +225,30 @@ def test_a_leader_whose_disk_is_slow_is_heard_all_the_same(tmp_path: Path) -> No
     run(body())
 
 
+def test_a_late_answer_to_a_command_that_was_given_up_is_passed_over(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path, size=1) as servers, servers.client(timeout=SECONDS) as client:
+            await client.put("k", "1")
+            server, may_end = servers.server(ServerId("s1")), threading.Event()
+            sync, last = server.driver._replica.sync, server.driver.status().last_index
+
+            def slow() -> None:
+                may_end.wait(SECONDS)
+                sync()
+
+            server.driver._replica.sync = slow  # type: ignore[method-assign]
+            writing = asyncio.create_task(client.put("k", "2"))
+            await until(lambda: server.driver.status().last_index > last)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            may_end.set()
+            await until(lambda: client._replies.qsize() == 1)
+            assert (await client.status(ServerId("s1"))).last_index > last
+            assert await client.get("k") == "2"
+
+    run(body())
+
+
 def test_a_server_that_stops_sends_its_clients_to_the_others(tmp_path: Path) -> None:
     async def body() -> None:
         async with Servers(tmp_path) as servers:
