@@ -71,20 +71,23 @@ def _first_failing_prefix(history: Sequence[Call], limit: Limit) -> tuple[Call, 
 def _latest_begin(history: tuple[Call, ...]) -> FailingWindow:
     # From the end, because short windows are decided in no time.
     passes, length = 0, 1
-    while length < len(history) and not _last(history, length).fails(SHORT):
+    while length < len(history) and not last_calls(history, length).fails(SHORT):
         passes, length = length, 2 * length
     fails = min(length, len(history))
     while passes + 1 < fails:
         middle = (passes + fails) // 2
-        if _last(history, middle).fails(SHORT):
+        if last_calls(history, middle).fails(SHORT):
             fails = middle
         else:
             passes = middle
-    return _last(history, fails)
+    return last_calls(history, fails)
 
 
-def _last(history: tuple[Call, ...], length: int) -> FailingWindow:
-    """The last so many calls, with what was under way when the first of them was invoked."""
+def last_calls(history: tuple[Call, ...], length: int) -> FailingWindow:
+    """The last so many calls, with what was under way when the first of them was invoked.
+
+    If it fails, so does the whole history.
+    """
     before, calls = history[: len(history) - length], history[len(history) - length :]
     if not before:
         return FailingWindow(calls, from_the_start=True)

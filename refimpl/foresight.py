@@ -55,10 +55,8 @@ class Foresight:
 
     def _can_come(self, place: int, first: int, done: int, used: int, value: Value) -> bool:
         response, before = self._answered[place].response, self._answered[place].returned or 0
-        if value == Unseen():
-            return True
         if response is None:
-            return value is None or self._can_be_deleted(before, first, done, used)
+            return value is None or value == Unseen() or self._can_be_deleted(before, first, done, used)
         if any(
             self._can_be_written(response, end, first, done, used) for end in _ends_of_value(response, value)
         ):

@@ -43,5 +43,5 @@ def perform(operation: Operation, response: str | None, value: Value) -> tuple[b
             return True, (value or "") + added
         case Get():
             if isinstance(value, Unseen):
-                return (response or "").endswith(value.appended) and not (response is None and value.appended), response
+                return (response or "").endswith(value.appended), response
             return response == value, value

@@ -5,14 +5,15 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from refimpl.entry import ClientId, Command, Delete, Entry, Get, Serial, Term
-from refimpl.failing_window import failing_window
+from refimpl.failing_window import SHORT, failing_window, last_calls
 from refimpl.history import Call, by_key
 from refimpl.kv import KeyValueStore
 from refimpl.linearizability import Limit, Linearizable, NotLinearizable, Unknown, linearize
+from refimpl.sequential import Unseen
 from tests.refimpl.histories import (
     call,
     linearizable_by_construction,
@@ -92,7 +93,7 @@ def test_the_verdicts_on_porcupines_recorded_histories_are_its_own(clients: str,
 
 @pytest.mark.parametrize("seed", range(2))
 def test_thousands_of_calls_by_a_dozen_clients_at_once_are_decided_both_ways(seed: int) -> None:
-    history = linearizable_by_construction(Random(seed), 2000, kinds="a" * 10 + "g" * 10 + "p")
+    history = linearizable_by_construction(Random(seed), 1500, kinds="a" * 10 + "g" * 10 + "p")
     verdict = linearize(history)
     assert isinstance(verdict, Linearizable)
     assert respected(verdict.order, history)
@@ -112,7 +113,7 @@ def with_a_stale_get(history: list[Call]) -> tuple[list[Call], Call]:
     return [stale if each is late else each for each in history], stale
 
 
-values = st.sampled_from(["a", "b", "ab"])
+TEXTS = ("put a", "put b", "append a", "append b", "append ab", "delete", "get", "get", "get")
 
 
 @st.composite
@@ -120,7 +121,7 @@ def small_histories(draw: st.DrawFn) -> list[Call]:
     """Up to six calls with few values and any responses: about as many that are linearizable as that are not."""
     history = []
     for _ in range(draw(st.integers(1, 6))):
-        text = draw(st.sampled_from(["put a", "put b", "append a", "append b", "delete", "get", "get", "get"]))
+        text = draw(st.sampled_from(TEXTS))
         invoked = draw(st.integers(0, 12))
         returned = draw(st.one_of(st.none(), st.integers(invoked, invoked + 5), st.integers(invoked, invoked + 1)))
         response = draw(st.sampled_from([None, "a", "b", "ab", "ba", "aa"])) if text == "get" and returned else None
@@ -137,9 +138,25 @@ def test_the_verdict_is_that_of_trying_all_orders(history: list[Call]) -> None:
     if isinstance(verdict, Linearizable):
         assert respected(verdict.order, history)
     else:
-        window = failing_window(history)
-        if window.from_the_start:
-            assert not linearizable_by_trying_all_orders([*window.under_way, *window.calls])
+        assert failing_window(history).fails(Limit())
+
+
+@settings(max_examples=100, deadline=None)
+@given(small_histories())
+@example([call("append a", 0, 1), call("get", 2, 3, "aa")])
+@example([call("append a", 0, 1), call("get", 2, 3, "b"), call("append ab", 4, 5)])
+def test_a_value_that_nobody_has_read_is_any_value(history: list[Call]) -> None:
+    responses = [each.response for each in history if each.response is not None]
+    starts = {None, "", "x", *(response[:end] for response in responses for end in range(len(response) + 1))}
+    expected = any(linearizable_by_trying_all_orders(history, start) for start in starts)
+    assert isinstance(linearize(history, Unseen()), Linearizable if expected else NotLinearizable)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.sampled_from(["ag", "agpd", "pg"]))
+def test_no_window_of_a_linearizable_history_fails(seed: int, kinds: str) -> None:
+    history = tuple(linearizable_by_construction(Random(seed), 25, clients=4, unanswered=0.1, kinds=kinds))
+    assert not any(last_calls(history, length).fails(SHORT) for length in range(1, len(history) + 1))
 
 
 @settings(max_examples=80, deadline=None)
