@@ -144,7 +144,7 @@ def test_the_verdict_is_that_of_trying_all_orders(history: list[Call]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(small_histories())
 @example([call("append a", 0, 1), call("get", 2, 3, "aa")])
-@example([call("append a", 0, 1), call("get", 2, 3, "b"), call("append ab", 4, 5)])
+@example([call("append a", 0, 1), call("get", 2, 3, "ab"), call("append ab", 4, 5)])
 def test_a_value_that_nobody_has_read_is_any_value(history: list[Call]) -> None:
     responses = [each.response for each in history if each.response is not None]
     starts = {None, "", "x", *(response[:end] for response in responses for end in range(len(response) + 1))}
