@@ -59,17 +59,19 @@ class Link:
 
     async def run(self) -> None:
         """Keep the link up."""
-        pause, last_error = SHORTEST_PAUSE, ""
+        pause, last_error, now = SHORTEST_PAUSE, "", asyncio.get_running_loop().time
         while True:
             lost = asyncio.Event()
             try:
                 self._connection = await dial(self._address, self._tls, self._hello, _take_nothing, lost.set)
                 self._connection.resumed = self._send_queued
-                pause, last_error = SHORTEST_PAUSE, ""
+                last_error, begun = "", now()
                 self._events.info("linked", peer=self._hello.destination, address=str(self._address))
                 self._send_queued()
                 await lost.wait()
                 self._events.info("unlinked", peer=self._hello.destination)
+                if now() - begun > LONGEST_PAUSE:  # not for a peer that welcomes us and hangs up, again and again
+                    pause = SHORTEST_PAUSE
             except (RefimplError, OSError, TimeoutError) as error:
                 if str(error) != last_error:  # once, not each time: a peer may be down for days
                     last_error = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from random import Random
 
@@ -16,6 +17,7 @@ from refimpl.events import Events
 from refimpl.links import Link
 from refimpl.messages import AppendEntries, PeerMessage
 from refimpl.metrics import Metrics
+from tests.refimpl.servers import run, until
 
 S1, S2 = ServerId("s1"), ServerId("s2")
 
@@ -48,6 +50,34 @@ def test_a_link_that_is_down_keeps_no_more_bytes_than_allowed(link: Link, monkey
         link.send(message(number, entries=30))
     assert queued(link) == [3, 4]
     assert link._queued == sum(len(data) for data in link._queue)
+
+
+def test_a_peer_that_welcomes_and_hangs_up_is_dialled_ever_less_often(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one of two processes that were started as the same server, each of which takes the other's place."""
+    monkeypatch.setattr(links, "SHORTEST_PAUSE", 0.02)
+    dialled: list[float] = []
+
+    async def body() -> None:
+        now = asyncio.get_running_loop().time
+
+        def welcome_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.append(now())
+            writer.write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S2)))
+            writer.close()
+
+        async with await asyncio.start_server(welcome_and_hang_up, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await until(lambda: len(dialled) == 7)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0)
+
+    run(body())
+    # Six pauses of 0.02, 0.04, … 0.64 s, each at least half as long: half a second, however quick the machine is.
+    assert dialled[-1] - dialled[0] >= 0.5
 
 
 @pytest.mark.parametrize(
