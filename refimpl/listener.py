@@ -29,6 +29,8 @@ MAX_CLIENTS = 1000
 MAX_STRANGERS = 200
 """Connections that have not said who they are. One more, and the oldest goes: whoever just opens connections, without a
 name, keeps nobody out who has one and says it at once."""
+MAX_NAME = 64
+"""Letters in the name of a client, so that its sessions' names fit into a message (refimpl/entry.py)."""
 SECONDS_TO_CLOSE = 1.0
 """For what is still to be sent when a connection is closed; the other side may never take it."""
 SECONDS_TO_GREET = 5.0
@@ -274,8 +276,8 @@ def _why_not(hello: wire.Hello, reception: Reception) -> tuple[str, str] | None:
             if frozenset(hello.servers) != frozenset(reception.servers):
                 return "cluster", f"a cluster of {', '.join(hello.servers)}; ours is {', '.join(reception.servers)}"
         case wire.Peer.CLIENT:
-            if not hello.name or "/" in hello.name:
-                return "unknown", f"client {hello.name!r}; a name has letters, and no '/'"
+            if not 0 < len(hello.name) <= MAX_NAME or "/" in hello.name:
+                return "unknown", f"client {hello.name!r}; a name has 1 to {MAX_NAME} letters, and no '/'"
             if len(reception.clients) >= MAX_CLIENTS:
                 return "crowd", f"more than {MAX_CLIENTS} clients"
     return None

@@ -82,6 +82,8 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
         (replace(AS_CLIENT, version=2), "version 2 of the protocol; this server speaks 1"),
         (replace(AS_CLIENT, destination=S2), "looking for s2; this is s1"),
         (replace(AS_CLIENT, name="a/b"), "client 'a/b'"),
+        (replace(AS_CLIENT, name="n" * 65), "a name has 1 to 64 letters"),
+        (replace(AS_CLIENT, name=""), "a name has 1 to 64 letters"),
         (replace(AS_SERVER, name="s1"), "server 's1'; the others here are s1, s2"),
         (replace(AS_SERVER, name="s3"), "server 's3'"),
         (replace(AS_SERVER, servers=(S1, S2, ServerId("s3"))), "a cluster of s1, s2, s3; ours is s1, s2"),
@@ -169,6 +171,15 @@ def test_who_says_nothing_and_who_is_one_client_too_many_is_cut_off(
             await first.close()
             await until(lambda: not servers.server(S1)._reception.clients)
             await servers.still_serves()
+
+    run(body())
+
+
+def test_the_longest_name_of_a_client_fits_into_its_requests(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=1) as alone, alone.client(name="€" * 64, timeout=SECONDS) as client:
+            await client.put("k" * wire.MAX_KEY, "v" * wire.MAX_VALUE)
+            assert await client.get("k" * wire.MAX_KEY) == "v" * wire.MAX_VALUE
 
     run(body())
 
