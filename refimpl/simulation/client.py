@@ -13,10 +13,10 @@ from refimpl.simulation.moments import Moments
 from refimpl.simulation.seen import Seen, Tally
 from refimpl.simulation.weather import Weather
 
-PATIENCE = 60 * MILLISECOND
+PATIENCE = 40 * MILLISECOND
 """How long a client waits at first, on average, before it tries again: less than an election or a slow disk takes, so
 that commands are sent again while an earlier copy is on its way."""
-KEYS = ("apple", "pear")
+KEYS = ("pear", "apple", "plum")
 
 
 class Client:
@@ -69,7 +69,7 @@ class Client:
         self.outstanding = self._request(self.outstanding)
         self._attempt += 1
         self._tries += 1
-        self._plan_turn(PATIENCE * min(self._tries, 4))
+        self._plan_turn(PATIENCE * min(self._tries, 3))
         return self.outstanding
 
     def receive(self, response: ClientResponse | ReadResponse) -> bool:
@@ -102,7 +102,7 @@ class Client:
             case ClientRequest(operation=operation):
                 return ClientRequest(self.name, self._server, self._serial, operation)
             case None:
-                key = self._chance.one_of(KEYS)
+                key = self._chance.one_of(KEYS[: self._weather.keys])
                 if self._chance.happens(self._weather.reads):
                     return ReadRequest(self.name, self._server, self._serial, key)
                 return ClientRequest(self.name, self._server, self._serial, self._operation(key))

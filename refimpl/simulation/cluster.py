@@ -15,8 +15,10 @@ from refimpl.simulation.events import (
     Apply,
     Arrival,
     ClientTurn,
+    Downfall,
     ElectionTimer,
     Event,
+    Fate,
     FreeSpace,
     Fsync,
     Heal,
@@ -70,7 +72,7 @@ class Cluster:
         while True:
             event = self.clock.next()
             host = self._host_of(event)
-            if host is not None and host.paused_until > self.clock.now and not isinstance(event, Restart | FreeSpace):
+            if host is not None and host.paused_until > self.clock.now and not isinstance(event, Fate):
                 self.clock.plan(host.paused_until - self.clock.now, event)
                 continue
             try:
@@ -138,7 +140,7 @@ class Cluster:
                 return self.hosts.get(ServerId(message.destination))
             case ClientTurn() | Strike() | Heal():
                 return None
-            case ElectionTimer() | Heartbeat() | Fsync() | Apply() | Answer() | Restart() | FreeSpace():
+            case ElectionTimer() | Heartbeat() | Fsync() | Apply() | Answer() | Downfall() | Restart() | FreeSpace():
                 return self.hosts[event.server]
 
     def _take(self, event: Event, host: Host | None) -> bool:
@@ -161,6 +163,9 @@ class Cluster:
             case Arrival():
                 assert host is not None
                 return host.node.is_up and self._run(event, host)
+            case Downfall(server, life):
+                host = self.hosts[server]
+                return host.life == life and self.trouble.downfall(host)
             case Restart(server, life):
                 host = self.hosts[server]
                 return host.life == life and self.trouble.restart(host)
@@ -173,7 +178,7 @@ class Cluster:
 
     def _run(self, event: HostEvent, host: Host) -> bool:
         """Let a server that is up do what is due, look at what it did, and send what it says."""
-        led = host.leads
+        led, term = host.leads, self.invariants.views[host.name].flushed.current_term
         try:
             sent = self._perform(event, host)
         except DiskError as error:
@@ -188,8 +193,11 @@ class Cluster:
             self.network.send(message)
         if host.leads and not led:
             self.trouble.elected(host)
-        if isinstance(event, Fsync):
-            self.trouble.flushed(host)
+        if isinstance(event, Answer):
+            self.trouble.has_promised(host, 1.0)
+        elif isinstance(event, Fsync):
+            voted = self.invariants.views[host.name].flushed.current_term > term
+            self.trouble.has_promised(host, 1.0 if voted else 0.1)
         return True
 
     def _perform(self, event: HostEvent, host: Host) -> tuple[Message, ...] | None:

@@ -69,6 +69,14 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
+class Downfall:
+    """A leader that has just been elected crashes or is cut off, if it still leads."""
+
+    server: ServerId
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     server: ServerId
     life: int
@@ -90,4 +98,6 @@ class Heal:
 
 HostEvent = Arrival | ElectionTimer | Heartbeat | Fsync | Apply | Answer
 """What makes a server take a step."""
-Event = HostEvent | ClientTurn | Strike | Restart | FreeSpace | Heal
+Fate = Downfall | Restart | FreeSpace
+"""What happens to a server, even to one that stands still."""
+Event = HostEvent | Fate | ClientTurn | Strike | Heal

@@ -26,8 +26,9 @@ from refimpl.simulation.events import Answer, Apply, ElectionTimer, Fsync, Heart
 from refimpl.simulation.seen import Seen, Tally
 from refimpl.simulation.weather import Weather
 
-HEARTBEAT = 30 * MILLISECOND
+HEARTBEAT = 50 * MILLISECOND
 ELECTION_TIMEOUT = (100 * MILLISECOND, 200 * MILLISECOND)
+SLOW_FSYNC = 20 * MILLISECOND
 SPLIT_VOTE = (150 * MILLISECOND, 155 * MILLISECOND)
 APPLIES_AT_ONCE = 64
 """A restart applies its whole log again; one entry a step would make most steps the same dull one."""
@@ -42,17 +43,18 @@ class Host:
         self.disk = SimulatedDirectory(f"disk of {config.server}")
         self.node = Node(config, self.disk, weather.segment_size)
         self.life = 0
-        self.paused_until = 0
         self._clock = clock
         self._chance = chance
         self._tally = tally
         self._peers = config.peers
+        self._has_slow_disk = chance.happens(0.5)
         self.started()
 
     def started(self) -> None:
         """The node has recovered: nothing is planned for this life yet."""
         self.life += 1
-        self._skew = self._chance.one_of((0.5, 1.0, 2.0)) if self.weather.skewed_clocks else 1.0
+        self.paused_until = 0
+        self._skew = self._chance.one_of((0.6, 1.0, 1.6)) if self.weather.skewed_clocks else 1.0
         self._led_term = Term(0)
         self._fsync_planned = self._apply_planned = self._answer_planned = False
         self._put_off_election()
@@ -156,7 +158,9 @@ class Host:
         node = self.node
         if not self._fsync_planned and node.unflushed_ends:
             self._fsync_planned = True
-            self._clock.plan(self._chance.around(self.weather.fsync), Fsync(self.name, self.life))
+            slow = self.weather.slow_disks and self._has_slow_disk
+            length = self._chance.around(SLOW_FSYNC if slow else self.weather.fsync)
+            self._clock.plan(length, Fsync(self.name, self.life))
         if not self._apply_planned and node.can_apply:
             self._apply_planned = True
             self._clock.plan(self._chance.around(self.weather.queue), Apply(self.name, self.life))

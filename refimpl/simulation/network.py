@@ -63,17 +63,26 @@ class Network:
     def partition(self, one: ServerId, servers: tuple[ServerId, ...]) -> int:
         """Cut this server off from another, or a group with it from all others, one way or both ways. Returns the
         partition's number, for `heal`."""
-        inside, outside = {one}, {self._chance.one_of(servers)}
-        if self._chance.happens(0.6):
-            if self._chance.happens(0.5):
+        inside, outside = {one}, set(servers)
+        match self._chance.one_of(("alone", "alone", "in a group", "from one other")):
+            case "in a group":
                 inside |= {server for server in servers if self._chance.happens(0.5)}
-            outside = set(servers)
+            case "from one other":
+                outside = {self._chance.one_of(servers)}
         to_outside = {(source, other) for source in inside for other in outside - inside}
         to_inside = {(other, source) for source, other in to_outside}
         one_way = self._chance.one_of((to_outside, to_inside))
         both_ways = to_outside | to_inside
+        return self._cut(frozenset(self._chance.one_of((both_ways, both_ways, one_way))))
+
+    def isolate(self, one: ServerId, servers: tuple[ServerId, ...]) -> int:
+        """Cut this server off from all others, both ways."""
+        others = [server for server in servers if server != one]
+        return self._cut(frozenset({(one, other) for other in others} | {(other, one) for other in others}))
+
+    def _cut(self, cut: Cut) -> int:
         self._partitions += 1
-        self._cuts[self._partitions] = frozenset(self._chance.one_of((both_ways, both_ways, one_way)))
+        self._cuts[self._partitions] = cut
         return self._partitions
 
     def heal(self, partition: int) -> bool:

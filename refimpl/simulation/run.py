@@ -79,29 +79,38 @@ class Run:
         plan = self.plan
         weather = drawn(plan.seed, number, plan.servers, plan.without)
         cluster = Cluster(plan.seed, number, weather, plan.broken, self.tally)
+        steps_before = self.steps
+
+        def stepped() -> None:
+            self.steps = steps_before + cluster.steps
+            if cluster.steps % PROGRESS_EVERY == 0:
+                progress(self.steps)
+
         try:
-            while cluster.steps < stormy_steps:
-                self._step(cluster, progress)
-            cluster.calm_down()
-            deadline = cluster.clock.now + CALM
-            while reason := cluster.unsettled():
-                if cluster.clock.now > deadline:
-                    raise PropertyViolated(Property.CONVERGENCE, f"after {CALM // SECOND} s of calm, {reason}")
-                self._step(cluster, progress)
-            cluster.check()
-            self.tally[Seen.CONVERGED] += 1
+            live(cluster, stormy_steps, stepped)
         except (PropertyViolated, CheckersDisagree) as error:
             self.failure = Failure(error, number, cluster.steps, stormy_steps, tuple(cluster.recorder.last))
-        finally:
-            self.hash = hashlib.blake2b((self.hash + cluster.hash()).encode(), digest_size=16).hexdigest()
+        self.steps = steps_before + cluster.steps
+        self.hash = hashlib.blake2b((self.hash + cluster.hash()).encode(), digest_size=16).hexdigest()
 
-    def _step(self, cluster: Cluster, progress: Callable[[int], None]) -> None:
-        steps_before = cluster.steps
-        try:
-            cluster.step()
-        finally:
-            self.steps += cluster.steps - steps_before
+
+def live(cluster: Cluster, stormy_steps: int, stepped: Callable[[], None] = lambda: None) -> None:
+    """Let the cluster live through its weather for so many steps and then come to rest. `stepped` is called after each
+    step. Raises PropertyViolated, CheckersDisagree."""
+
+    def step() -> None:
+        cluster.step()
         if cluster.steps % FULL_CHECK_EVERY == 0:
             cluster.check()
-        if cluster.steps % PROGRESS_EVERY == 0:
-            progress(self.steps)
+        stepped()
+
+    while cluster.steps < stormy_steps:
+        step()
+    cluster.calm_down()
+    deadline = cluster.clock.now + CALM
+    while reason := cluster.unsettled():
+        if cluster.clock.now > deadline:
+            raise PropertyViolated(Property.CONVERGENCE, f"after {CALM // SECOND} s of calm, {reason}")
+        step()
+    cluster.check()
+    cluster.tally[Seen.CONVERGED] += 1

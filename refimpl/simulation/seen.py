@@ -28,7 +28,7 @@ class Seen(Enum):
     PARTITION = "partitions"
     POWER_CUT = "power cuts of one server"
     LEADER_CRASH = "crashes of a leader"
-    UNTIMELY_CRASH = "crashes right after an fsync"
+    UNTIMELY_CRASH = "crashes at the worst moment"
     OUTAGE = "outages of all servers"
     FRAMES_LOST = "frames lost"
     FRAMES_KEPT = "unflushed frames kept"

@@ -10,7 +10,7 @@ from refimpl.errors import DiskError, DiskFull
 from refimpl.simulated_directory import Operation
 from refimpl.simulation.chance import Chance
 from refimpl.simulation.clock import MILLISECOND, Clock
-from refimpl.simulation.events import FreeSpace, Heal, Restart, Strike
+from refimpl.simulation.events import Downfall, FreeSpace, Heal, Restart, Strike
 from refimpl.simulation.host import Host
 from refimpl.simulation.invariants import Invariants
 from refimpl.simulation.network import Network
@@ -19,12 +19,17 @@ from refimpl.simulation.weather import Misfortune, Weather
 
 DOWN = (3 * MILLISECOND, 50 * MILLISECOND, 300 * MILLISECOND)
 """Mean times that a server is down: its peers hardly notice; they elect another; they leave it far behind."""
-OUT_OF_ORDER = (20 * MILLISECOND, 100 * MILLISECOND, 300 * MILLISECOND)
+QUICKLY = (1 * MILLISECOND,)
+SHORT_REIGN = 4
+"""How many messages, one after the other, a short reign is long on average: the first answers have come, not all."""
+EXILE = (200 * MILLISECOND, 400 * MILLISECOND)
+"""Mean lengths of the isolation of a leader whose reign was short: time for others to elect one or two."""
+OUT_OF_ORDER = (50 * MILLISECOND, 200 * MILLISECOND, 400 * MILLISECOND)
 """Mean lengths of a partition, a pause, or a full disk: less than an election, about one, more than one."""
 
 
 class Trouble:
-    """Strikes the hosts. Methods return the host that was struck, or None if nothing could happen."""
+    """Strikes the hosts. Methods return whether anything could happen."""
 
     def __init__(
         self, hosts: Mapping[ServerId, Host], network: Network, invariants: Invariants, clock: Clock, weather: Weather,
@@ -73,20 +78,39 @@ class Trouble:
                 # A little room, so that the disk is full in the middle of a frame.
                 disk.capacity = disk.used + self._chance.between(0, 200)
                 self._clock.plan(self._a_while(OUT_OF_ORDER), FreeSpace(host.name))
-            case _:
-                raise AssertionError(f"{misfortune} is no strike")
+            case (
+                Misfortune.LOSS | Misfortune.DUPLICATION | Misfortune.OVERTAKING | Misfortune.TORN_WRITE
+                | Misfortune.SLOW_DISK | Misfortune.SKEWED_CLOCK | Misfortune.SPLIT_VOTE | Misfortune.SHORT_REIGN
+                | Misfortune.UNTIMELY_CRASH
+            ):  # fmt: skip
+                raise AssertionError(f"{misfortune.value} does not strike: it lasts, or waits for its moment")
         return True
 
     def elected(self, host: Host) -> None:
-        """A leader's log may hold what others lack, until it has spoken."""
-        if self._chance.happens(self.weather.cut_off_leaders):
-            self._partition(host)
+        """A leader's log may hold what others lack until it has spoken, and old entries that it must not yet commit."""
+        if self._chance.happens(self.weather.short_reigns):
+            if self._chance.happens(0.5):
+                self._isolate(host)  # before anyone has heard of it
+            else:
+                self._clock.plan(self._chance.around(SHORT_REIGN * self.weather.delay), Downfall(host.name, host.life))
 
-    def flushed(self, host: Host) -> None:
-        """A moment that is likelier than others to show what a crash must not undo."""
-        if self._chance.happens(self.weather.untimely_crashes):
+    def downfall(self, host: Host) -> bool:
+        """End the reign of the leader, if it does lead and times are bad."""
+        if not host.leads or not self.weather.short_reigns:
+            return False
+        if self._chance.happens(0.5):
+            self._isolate(host)
+        else:
             self._tally[Seen.UNTIMELY_CRASH] += 1
-            self._cut_power(host)
+            self._cut_power(host, EXILE)
+        return True
+
+    def has_promised(self, host: Host, how_much: float) -> None:
+        """The server has flushed, voted or answered: a moment that is likelier than others to show what a crash must
+        not undo. `how_much` is from 0 to 1."""
+        if self._chance.happens(self.weather.untimely_crashes * how_much):
+            self._tally[Seen.UNTIMELY_CRASH] += 1
+            self._cut_power(host, QUICKLY)
 
     def disk_failed(self, host: Host, error: DiskError) -> None:
         """The server has stopped because its disk failed; maybe the power fails as well before it is started again."""
@@ -130,12 +154,16 @@ class Trouble:
         partition = self._network.partition(host.name, tuple(self._hosts))
         self._clock.plan(self._a_while(OUT_OF_ORDER), Heal(partition))
 
-    def _cut_power(self, host: Host) -> None:
+    def _isolate(self, host: Host) -> None:
+        self._tally[Seen.PARTITION] += 1
+        self._clock.plan(self._a_while(EXILE), Heal(self._network.isolate(host.name, tuple(self._hosts))))
+
+    def _cut_power(self, host: Host, down: tuple[int, ...] = DOWN) -> None:
         frames = len(host.node.unflushed_ends)
         self._tally[Seen.LEADER_CRASH] += host.leads
         self._tally[Seen.TORN_WRITE] += self.weather.torn_writes and frames > 0
         host.node.lose_power(self._survivors(host))
-        self._went_down(host, 0, frames)
+        self._went_down(host, 0, frames, down)
 
     def _survivors(self, host: Host) -> tuple[Operation, ...]:
         """What a power cut leaves of the operations that were not flushed: the first ones, or any parts of any."""
@@ -151,18 +179,18 @@ class Trouble:
         host.node.crash(frames)
         self._went_down(host, frames, frames)
 
-    def _went_down(self, host: Host, at_least: int, at_most: int) -> None:
+    def _went_down(self, host: Host, at_least: int, at_most: int, down: tuple[int, ...] = DOWN) -> None:
         self._kept[host.name] = at_least, at_most
         self._invariants.crashed(host.name)
-        self._plan_restart(host)
+        self._plan_restart(host, down)
 
     def _victim(self, up: list[Host]) -> Host:
         """A leader more often than others: it has the most to lose."""
         leaders = [host for host in up if host.leads]
         return self._chance.one_of(leaders if leaders and self._chance.happens(0.5) else up)
 
-    def _plan_restart(self, host: Host) -> None:
-        self._clock.plan(self._a_while(DOWN), Restart(host.name, host.life))
+    def _plan_restart(self, host: Host, down: tuple[int, ...] = DOWN) -> None:
+        self._clock.plan(self._a_while(down), Restart(host.name, host.life))
 
     def _a_while(self, means: tuple[int, ...]) -> int:
         return self._chance.around(self._chance.one_of(means))

@@ -28,17 +28,17 @@ class Misfortune(Enum):
     TORN_WRITE = "torn-write"  # a power cut leaves any part of what was not flushed, whatever the order
     KILL = "kill"  # a server's process ends; the bytes that it wrote stay
     PAUSE = "pause"  # a server stands still for a while and does not know it
-    SLOW_DISK = "slow-disk"  # an fsync takes long
+    SLOW_DISK = "slow-disk"  # fsyncs of some servers take long
     FSYNC_ERROR = "fsync-error"  # an fsync fails, and what it should have written is lost with the next power cut
     FULL_DISK = "full-disk"  # a disk takes no more bytes, from the middle of a frame on
     SKEWED_CLOCK = "skewed-clock"  # election timeouts differ between servers by more than they should
     SPLIT_VOTE = "split-vote"  # election timeouts hardly differ, so candidates run against each other
-    CUT_OFF_LEADER = "cut-off-leader"  # a leader does not reach some servers from the moment of its election
-    UNTIMELY_CRASH = "untimely-crash"  # a server crashes just when it has flushed, and said so
+    SHORT_REIGN = "short-reign"  # a leader is cut off, or crashes, in the first moments after its election
+    UNTIMELY_CRASH = "untimely-crash"  # a server crashes just when it has given its word: a flush, a vote, an answer
 
 
 STRIKING = {
-    Misfortune.PARTITION: 400 * MILLISECOND,
+    Misfortune.PARTITION: 300 * MILLISECOND,
     Misfortune.POWER_CUT: 400 * MILLISECOND,
     Misfortune.OUTAGE: 800 * MILLISECOND,
     Misfortune.KILL: 500 * MILLISECOND,
@@ -51,7 +51,7 @@ STRIKING = {
 
 PRESENT = 0.5
 """The probability that a misfortune is among those of a round."""
-STRENGTHS = (0.25, 0.5, 1.0)
+STRENGTHS = (0.3, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,14 @@ class Weather:
 
     servers: int
     clients: int
+    keys: int  # how many there are
     reads: float  # the share of reads among the operations
     max_entries: int  # in an AppendEntries
     think: int  # between a client's operations
     delay: int  # of a message
     queue: int  # how long an apply or an answer waits for its turn
     fsync: int
+    slow_disks: bool
     segment_size: int  # in bytes
     loss: float
     duplication: float
@@ -73,16 +75,16 @@ class Weather:
     torn_writes: bool
     skewed_clocks: bool
     split_votes: bool
-    cut_off_leaders: float  # the probability that an election is followed by a partition
-    untimely_crashes: float  # the probability that a flush is followed by one
+    short_reigns: float  # the probability that a leader has one
+    untimely_crashes: float  # the probability that a vote or an answer is followed by one
     strikes: Mapping[Misfortune, int]
 
     def calm(self) -> Weather:
         """The same cluster with nothing going wrong any more."""
         return replace(
             self, delay=MILLISECOND, queue=MILLISECOND, fsync=MILLISECOND, loss=0.0, duplication=0.0, overtaking=0.0,
-            torn_writes=False, skewed_clocks=False, split_votes=False, cut_off_leaders=0.0, untimely_crashes=0.0,
-            strikes={},
+            slow_disks=False, torn_writes=False, skewed_clocks=False, split_votes=False, short_reigns=0.0,
+            untimely_crashes=0.0, strikes={},
         )  # fmt: skip
 
 
@@ -100,12 +102,14 @@ def drawn(seed: int, round_number: int, servers: int | None, without: Collection
     return Weather(
         servers=size if servers is None else servers,
         clients=chance.one_of((1, 2, 4)),
+        keys=chance.one_of((1, 1, 3)),
         reads=chance.one_of((0.0, 0.3, 0.7)),
         max_entries=chance.one_of((1, 1, 8)),
-        think=chance.one_of((2, 20, 100)) * MILLISECOND,
+        think=chance.one_of((2, 10, 50)) * MILLISECOND,
         delay=chance.one_of((1, 4, 12)) * MILLISECOND,
         queue=chance.one_of((1, 1, 20)) * MILLISECOND,
-        fsync=20 * MILLISECOND if strength(Misfortune.SLOW_DISK) else chance.one_of((1, 4)) * MILLISECOND,
+        fsync=chance.one_of((1, 4)) * MILLISECOND,
+        slow_disks=strength(Misfortune.SLOW_DISK) > 0,
         segment_size=chance.one_of((256, 4_096, 1 << 20)),
         loss=0.2 * strength(Misfortune.LOSS),
         duplication=0.2 * strength(Misfortune.DUPLICATION),
@@ -113,8 +117,8 @@ def drawn(seed: int, round_number: int, servers: int | None, without: Collection
         torn_writes=strength(Misfortune.TORN_WRITE) > 0,
         skewed_clocks=strength(Misfortune.SKEWED_CLOCK) > 0,
         split_votes=strength(Misfortune.SPLIT_VOTE) > 0,
-        cut_off_leaders=0.5 * strength(Misfortune.CUT_OFF_LEADER),
-        untimely_crashes=0.1 * strength(Misfortune.UNTIMELY_CRASH),
+        short_reigns=0.8 * strength(Misfortune.SHORT_REIGN),
+        untimely_crashes=0.5 * strength(Misfortune.UNTIMELY_CRASH),
         strikes={
             misfortune: int(often / strength(misfortune))
             for misfortune, often in STRIKING.items()

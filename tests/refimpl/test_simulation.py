@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from refimpl.entry import Append, ClientId, Command, Entry, Index, Serial, ServerId, Term
 from refimpl.faults import Fault
@@ -24,10 +26,10 @@ from refimpl.simulation.model import Model
 from refimpl.simulation.moments import Moments
 from refimpl.simulation.properties import CheckersDisagree, Property, PropertyViolated
 from refimpl.simulation.report import reproduction
-from refimpl.simulation.run import Failure, Plan, Run
+from refimpl.simulation.run import Failure, Plan, Run, live
 from refimpl.simulation.seen import Seen, Tally
 from refimpl.simulation.shrink import shrink
-from refimpl.simulation.weather import Misfortune, drawn
+from refimpl.simulation.weather import STRIKING, Misfortune, Weather, drawn
 from refimpl.wal import Wal
 
 SEED = 1
@@ -125,6 +127,38 @@ def test_a_misfortune_that_is_left_out_leaves_the_others_as_they_were() -> None:
     for round_number in range(20):
         whole, less = (drawn(SEED, round_number, None, without) for without in ((), {Misfortune.LOSS}))
         assert less == replace(whole, loss=0.0)
+
+
+MILLISECOND = 1_000
+WEATHERS = st.builds(
+    Weather,
+    servers=st.integers(1, 5),
+    clients=st.integers(1, 4),
+    keys=st.integers(1, 3),
+    reads=st.floats(0, 1),
+    max_entries=st.integers(1, 10),
+    think=st.integers(1, 100 * MILLISECOND),
+    delay=st.integers(1, 20 * MILLISECOND),
+    queue=st.integers(1, 20 * MILLISECOND),
+    fsync=st.integers(1, 20 * MILLISECOND),
+    slow_disks=st.booleans(),
+    segment_size=st.integers(1, 10_000),
+    loss=st.floats(0, 0.5),
+    duplication=st.floats(0, 0.5),
+    overtaking=st.floats(0, 0.5),
+    torn_writes=st.booleans(),
+    skewed_clocks=st.booleans(),
+    split_votes=st.booleans(),
+    short_reigns=st.floats(0, 1),
+    untimely_crashes=st.floats(0, 1),
+    strikes=st.dictionaries(st.sampled_from(list(STRIKING)), st.integers(50 * MILLISECOND, 2_000 * MILLISECOND)),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(WEATHERS, st.integers(0, 1 << 32))
+def test_no_promise_is_broken_in_any_weather(weather: Weather, seed: int) -> None:
+    live(Cluster(seed, 0, weather, frozenset(), Tally()), stormy_steps=300)
 
 
 # What the cluster does wrong, planted one step below the rules -------------------------------------------------------
