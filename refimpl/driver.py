@@ -5,7 +5,8 @@ new. Committed entries are applied and their clients answered. If something wait
 covers the whole round, while the inputs of the next one queue up: group commit, without a delay to tune.
 
 Timers are checked between rounds, after the inputs: a leader whose heartbeat lay in the queue behind a slow fsync is
-not deposed for it. Chance decides how long an election timeout is (§3.4), and nothing else.
+not deposed for it. Chance decides how long an election timeout is (§3.4), and nothing else; where fsyncs are slow, it
+is longer by some of them.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ MAX_FROM_PEER = 16
 While this server's disk stalls, a leader says the same again with each heartbeat, up to 4 MiB at a time."""
 STALLS = 4
 """Election timeouts for which a leader goes on sending heartbeats while its disk does not answer."""
+SYNCS_FOR_A_VOTE = 4
+"""An election waits for the candidate's disk, then for its voters' disks, which may be at something else first. Where
+disks are slow, an election timeout is longer by so many fsyncs: or each candidate would be overtaken by the next."""
+LONGEST_FOR_SYNCS = 10
+"""Election timeouts that this may add: a disk that has stalled once is not waited for, for ever."""
 APPLIED_PER_ROUND = 1000
 """So that a start from a long log does not keep the server from its heartbeats."""
 
@@ -98,6 +104,7 @@ class Driver:
         self._known_role: tuple[type[Role], Term] = (Follower, replica.raft.current_term)
         self._election_due = float("inf")
         self._heartbeat_due = float("inf")
+        self._last_sync = 0.0  # seconds that it took
         self._heard: dict[ServerId, float] = {}  # when a peer has last answered this leader
         self._unanswered: set[ServerId] = set()  # peers that have not responded to the latest AppendEntries
 
@@ -183,7 +190,8 @@ class Driver:
         finally:
             for timer in timers:
                 timer.cancel()
-        self._metrics.synced(loop.time() - begun)
+        self._last_sync = loop.time() - begun
+        self._metrics.synced(self._last_sync)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._wake.clear()
@@ -289,7 +297,8 @@ class Driver:
     # Terms, roles, timers ---------------------------------------------------------------------------------------------
 
     def _await_leader(self, now: float) -> None:
-        shortest = self._timings.election_timeout
+        usual = self._timings.election_timeout
+        shortest = usual + min(SYNCS_FOR_A_VOTE * self._last_sync, LONGEST_FOR_SYNCS * usual)
         self._election_due = now + self._chance.uniform(shortest, 2 * shortest)
 
     def _note_leader(self, leader: ServerId) -> None:

@@ -47,7 +47,8 @@ before anybody can be refused, and the server's own."""
 @click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics (Prometheus) and /health there.")
 @click.option(
     "--election-timeout", metavar="S", type=click.FloatRange(min=0.01), default=Timings().election_timeout,
-    show_default=True, help="Shortest time without a leader before an election; the longest is twice that.",
+    show_default=True,
+    help="Shortest time without a leader before an election; the longest is twice that. More where the disk is slow.",
 )  # fmt: skip
 @click.option(
     "--heartbeat", metavar="S", type=click.FloatRange(min=0.001), default=Timings().heartbeat, show_default=True,
