@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -112,6 +113,13 @@ def test_every_broken_rule_is_found_within_a_few_seeds(fault: Fault) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_promise_is_broken_in_the_runs_that_find_broken_rules(seed: int) -> None:
     assert finished(seed, 100_000).failure is None
+
+
+@pytest.mark.slow
+def test_a_minute_of_processor_time_is_enough_for_300_000_steps() -> None:
+    started = time.process_time()
+    run = Run(Plan(SEED, 60_000)).go()
+    assert run.steps * 60 / (time.process_time() - started) >= 300_000
 
 
 def test_a_failure_shrinks_to_the_misfortunes_that_it_needs() -> None:
