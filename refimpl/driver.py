@@ -46,6 +46,9 @@ MAX_FROM_PEER = 16
 While this server's disk stalls, a leader says the same again with each heartbeat, up to 4 MiB at a time."""
 STALLS = 4
 """Election timeouts for which a leader goes on sending heartbeats while its disk does not answer."""
+DEAF = 10
+"""Election timeouts without an answer from a majority, after which a leader falls silent. Where messages pass one way
+only it could otherwise hold its followers for ever and commit nothing (§6.2). Long, for disks may be slow."""
 SYNCS_FOR_A_VOTE = 4
 """An election waits for the candidate's disk, then for its voters' disks, which may be at something else first. Where
 disks are slow, an election timeout is longer by so many fsyncs: or each candidate would be overtaken by the next."""
@@ -137,11 +140,12 @@ class Driver:
         """Whom a client should ask. Not this server, if it leads and no majority answers: it would wait long (§6.2)."""
         # In a cluster that is broken on purpose, a checker is to see what this would hide.
         is_broken = bool(self._replica.config.broken)
-        leads_alone = isinstance(self._replica.raft.role, Leader) and not self._hears_majority() and not is_broken
+        leads_alone = isinstance(self._replica.raft.role, Leader) and not self._hears_majority(2) and not is_broken
         return None if leads_alone else self._leader
 
-    def _hears_majority(self) -> bool:
-        servers, since = self._replica.config.servers, self._now() - 2 * self._timings.election_timeout
+    def _hears_majority(self, timeouts: int) -> bool:
+        """Whether a majority, this leader included, has answered within so many election timeouts."""
+        servers, since = self._replica.config.servers, self._now() - timeouts * self._timings.election_timeout
         heard = sum(1 for answered in tuple(self._heard.values()) if answered >= since)
         return heard + 1 >= quorum_size(servers)
 
@@ -220,6 +224,8 @@ class Driver:
 
     def _beat(self, now: float) -> None:
         self._heartbeat_due = now + self._timings.heartbeat
+        if not self._hears_majority(DEAF):
+            return  # and the others elect one who hears them, if it was this server's ears and not the others' end
         for peer in self._replica.config.peers:
             self._replicate(peer)
 
