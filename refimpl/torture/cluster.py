@@ -84,10 +84,10 @@ class Cluster:
         """Start them all and wait until they listen. One that does not is a finding."""
         names = [ServerId(f"s{number}") for number in range(1, self.shape.size + 1)]
         for there in names:
-            self._clients[there] = await self._passage(there)
+            self._clients[there] = self._passage(there)
             for here in names:
                 if here != there:
-                    self._peers[here, there] = await self._passage(there)
+                    self._peers[here, there] = self._passage(there)
         if self.shape.secure:
             issue(self._certificates, (*names, CLIENT))
         for name in names:
@@ -132,9 +132,9 @@ class Cluster:
             if process.exit_code != Exit.DONE:
                 self.find(f"{name} was asked to end and did so with {process.exit_code}, in {SECONDS_TO_END:g} s")
 
-    async def _passage(self, there: ServerId) -> Passage:
+    def _passage(self, there: ServerId) -> Passage:
         passage = Passage(lambda: self.processes[there].address if there in self.processes else None)
-        await passage.open()
+        passage.open()
         return passage
 
     # What can be seen -----------------------------------------------------------------------------------------------

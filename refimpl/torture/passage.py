@@ -8,6 +8,7 @@ loses packets for a while.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -15,6 +16,7 @@ from enum import Enum
 from refimpl.dialling import Address
 
 CHUNK = 1 << 16
+PAUSE = 0.1
 MAX_HELD = 256
 """Chunks that a slow or frozen passage holds in one direction before it reads no more."""
 
@@ -35,17 +37,20 @@ class Passage:
         self._passable = asyncio.Event()
         self._passable.set()
         self._carrying: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._listening: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Listen on a port of the system's choice."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    def open(self) -> None:
+        """Listen on a port of the system's choice, in the loop that runs."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self._listening = asyncio.create_task(self._listen(self._listener))
 
     @property
     def address(self) -> Address:
         """Whom to dial."""
-        assert self._server is not None, "the passage is open"
-        return Address(*self._server.sockets[0].getsockname()[:2])
+        assert self._listener is not None, "the passage is open"
+        return Address(*self._listener.getsockname())
 
     def put(self, state: State) -> None:
         """Change what happens to bytes from now on."""
@@ -64,24 +69,40 @@ class Passage:
 
     async def close(self) -> None:
         """Be gone, with all connections."""
-        if self._server is not None:
-            self._server.close()
-        tasks = tuple(self._carrying)
-        self.drop()
+        tasks = [*self._carrying, *([] if self._listening is None else [self._listening])]
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
+        if self._listener is not None:
+            self._listener.close()
+        await asyncio.sleep(0)  # asyncio closes sockets in its next round
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    async def _listen(self, listener: socket.socket) -> None:
+        # Not asyncio's server: closed at the wrong moment, that one forgets a connection which it has just accepted.
+        while True:
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(PAUSE)  # too many files are open, say; who dials waits
+            else:
+                self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
+        task = asyncio.create_task(self._carry_for(connection))
         self._carrying.add(task)
-        # Whoever hangs up or is cut off has nothing more to say; asyncio would report a cancelled handler as an error.
-        with suppress(OSError, asyncio.CancelledError):
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._carrying.discard(task)
+            connection.close()  # of a task that was cancelled before it began; otherwise it is closed already
+
+        task.add_done_callback(end)
+
+    async def _carry_for(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # whoever hangs up has nothing more to say
+            reader, writer = await asyncio.open_connection(sock=connection)
             try:
                 await self._carry(reader, writer)
             finally:
-                self._carrying.discard(task)
                 writer.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -27,7 +29,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def passage_to_an_echo() -> AsyncIterator[Passage]:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     passage = Passage(lambda: Address(*server.sockets[0].getsockname()[:2]))
-    await passage.open()
+    passage.open()
     try:
         yield passage
     finally:
@@ -153,10 +155,25 @@ def test_who_hangs_up_is_hung_up_on_after_what_he_said(end: bytes) -> None:
 def test_a_passage_that_leads_nowhere_hangs_up() -> None:
     async def run() -> None:
         passage = Passage(lambda: None)
-        await passage.open()
+        passage.open()
         reader, writer = await asyncio.open_connection(passage.address.host, passage.address.port)
         assert await is_closed(reader)
         writer.transport.abort()
         await passage.close()
 
     asyncio.run(run())
+
+
+def test_a_passage_that_is_closed_while_it_is_dialled_leaves_nothing_open() -> None:
+    async def run() -> None:
+        for turns in range(6):  # of the loop, between the connection and the end: one of them hits the moment
+            passage = Passage(lambda: Address("127.0.0.1", 1))
+            passage.open()
+            with socket.create_connection((passage.address.host, passage.address.port)):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await passage.close()
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+    gc.collect()  # what is not closed says so when it goes
