@@ -29,6 +29,10 @@ MAX_CLIENTS = 1000
 MAX_STRANGERS = 200
 """Connections that have not said who they are. One more, and the oldest goes: whoever just opens connections, without a
 name, keeps nobody out who has one and says it at once."""
+MAX_LINES = 100
+"""Refusals that are logged at once: whoever opens connections must not fill the disk with lines about it."""
+LINES_PER_SECOND = 10
+"""How many more may be logged as time goes by."""
 MAX_NAME = 64
 """Letters in the name of a client, so that its sessions' names fit into a message (refimpl/entry.py)."""
 SECONDS_TO_CLOSE = 1.0
@@ -63,10 +67,26 @@ class Reception:
     strangers: dict[Accepted, None] = field(default_factory=dict)  # the oldest first
     clients: set[Accepted] = field(default_factory=set)
     peers: dict[str, Accepted] = field(default_factory=dict)
+    _lines: float = MAX_LINES  # of refusals that the log still takes
+    _counted_at: float = 0.0
+    _unsaid: int = 0
 
     def accept(self) -> Accepted:
         """A protocol for a new connection; asyncio's protocol factory."""
         return Accepted(self)
+
+    def note_refusal(self, reason: str, **fields: object) -> None:
+        """Count it, and log it, unless there are too many; the next line that is logged says how many were not."""
+        self.metrics.refused(reason)
+        now = asyncio.get_running_loop().time()
+        self._lines = min(MAX_LINES, self._lines + (now - self._counted_at) * LINES_PER_SECOND)
+        self._counted_at = now
+        if self._lines < 1:
+            self._unsaid += 1
+            return
+        self._lines -= 1
+        unsaid, self._unsaid = self._unsaid, 0
+        self.events.warning("refused", reason=reason, **fields, **({"unsaid": unsaid} if unsaid else {}))
 
     async def close(self) -> None:
         """Close them all. What was written to them goes out, if the other side takes it soon."""
@@ -248,16 +268,12 @@ class Accepted(asyncio.Protocol):
             return  # the client has gone; it will ask again if it wants to know
         transport.write(data)
         if transport.get_write_buffer_size() > MAX_UNREAD:
-            self._reception.metrics.refused("unread")
-            self._reception.events.warning("refused", reason="unread", address=self._address, name=self._name)
+            self._reception.note_refusal("unread", address=self._address, name=self._name)
             transport.abort()
             self.close()
 
     def _refuse(self, reason: str, detail: str, tell: bool = True) -> None:
-        self._reception.metrics.refused(reason)
-        self._reception.events.warning(
-            "refused", reason=reason, detail=detail, address=self._address, name=self._name or None
-        )
+        self._reception.note_refusal(reason, detail=detail, address=self._address, name=self._name or None)
         if tell and self._take == self._take_hello and self._securing is None:
             self._write(wire.REPLY_TO_HELLO.encode(wire.Refusal(wire.VERSION, detail[:1000])))
         self.close()

@@ -175,6 +175,26 @@ def test_who_says_nothing_and_who_is_one_client_too_many_is_cut_off(
     run(body())
 
 
+def test_a_flood_of_refusals_does_not_fill_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MAX_LINES", 3)
+    monkeypatch.setattr(listener, "LINES_PER_SECOND", 0)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            servers.server(S1)._reception._lines = 3
+            for _ in range(8):
+                await servers.raw(b"GET / HTTP/1.1\r\n\r\n")
+            assert servers.refused("malformed") == 8
+            assert len(refusals(caplog)) == 3
+            servers.server(S1)._reception._lines = 3  # a second later
+            await servers.raw(b"GET / HTTP/1.1\r\n\r\n")
+            assert refusals(caplog)[-1]["unsaid"] == 5
+
+    run(body())
+
+
 def test_the_longest_name_of_a_client_fits_into_its_requests(tmp_path: Path) -> None:
     async def body() -> None:
         async with One(tmp_path, size=1) as alone, alone.client(name="€" * 64, timeout=SECONDS) as client:
