@@ -186,11 +186,13 @@ def enumerate_(
     for option, value in (("--reduce", reduce), ("--sample", sample)):
         if value is not None and not replayed:
             raise Stop(Exit.USAGE, f"{option} says which runs are replayed: it needs --replay")
+    implementation = Implementation(target, faults, disk)
+    if implementation.words() and not replayed:
+        raise Stop(Exit.USAGE, f"{implementation.words()[0]} says what is replayed on: it needs --replay")
     if reduce is not None and sample is not None:
         raise Stop(Exit.USAGE, "--reduce and --sample both say which runs are replayed: give one of them")
     question = ask(spec, model=model, mutant=mutant, settings=settings_of(settings), only=only)
     chosen = cubes(question, scenario, depth, window)
-    implementation = Implementation(target, faults, disk)
     make_folder(out_itf)
     make_folder(smt_out, "--smt-out")
     words = ["enumerate", *(["--scenario", scenario] if scenario else [])]

@@ -103,7 +103,8 @@ def _headline(proof: Proof, verdict: Verdict) -> str:
     if names and verdict.case is None:
         said = f"DOES NOT GIVE {', '.join(names)}"
     if verdict.unknown is not None:
-        said += f"; UNKNOWN: {verdict.unknown}"
+        unknown = f"UNKNOWN: {verdict.unknown}"
+        said = unknown if said == "holds" else f"{said}; {unknown}"
     return f"{_case(verdict.case)}: {said}; {verdict.seconds:.1f} s"
 
 

@@ -35,7 +35,9 @@ class AddressBook:
             file = msgspec.json.decode((folder / FILE).read_bytes(), type=_File)
         except FileNotFoundError as error:
             raise ImpossibleRequest(
-                f"no {FILE} in {folder}", "the folder of a cluster", "start one: python -m refimpl cluster DIR"
+                f"no {FILE} in {folder.absolute()}",
+                "the folder of a cluster",
+                "start one: python -m refimpl cluster DIR",
             ) from error
         except msgspec.DecodeError as error:
             raise ImpossibleRequest(

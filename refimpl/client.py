@@ -118,6 +118,7 @@ class Client:
         target = self._connected_to or self._another()
         refusals: set[ServerId] = set()
         last_error: Exception | None = None
+        stranger: ServerId | None = None
         try:
             async with asyncio.timeout(self.timeout):
                 while True:
@@ -129,7 +130,7 @@ class Client:
                             case wire.Rejected(reason=reason):
                                 raise Rejected(reason, "what refimpl/wire.py allows", "change the command")
                             case wire.Redirect(leader=leader):
-                                pass
+                                stranger = leader if leader not in self._servers else None
                     except (ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
                         self._hang_up()
                         last_error = error
@@ -149,11 +150,15 @@ class Client:
         except TimeoutError:
             self._hang_up()
             said = f" (last: {last_error or type(last_error).__name__})" if last_error is not None else ""
+            if stranger is not None:
+                said = f" (the leader is {stranger}, which is not among the servers given)"
             if self._sent:
+                read = isinstance(to(target), ReadRequest)
+                effect = "nothing was read" if read else "a write may or may not have taken effect"
                 raise NoAnswer(
-                    f"no answer in {self.timeout:g} s{said}; a write may or may not have taken effect",
-                    "an answer while a majority of the servers is up",
-                    "look at the servers' status, then read the key",
+                    f"no answer in {self.timeout:g} s{said}; {effect}",
+                    "an answer while a majority of the servers is up, and the leader among those given",
+                    "look at the servers' status, then " + ("try again" if read else "read the key"),
                 ) from None
             raise Unreachable(
                 f"no server could be reached in {self.timeout:g} s{said}; nothing was sent",

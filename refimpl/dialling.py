@@ -75,7 +75,9 @@ class Dialled(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.greeting.done():
-            self.greeting.set_exception(ConnectionError(f"closed before a welcome ({error or 'no reason given'})"))
+            secure = self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
+            why = error or ("no reason given" if secure else "perhaps it wants a certificate")
+            self.greeting.set_exception(ConnectionError(f"closed before a welcome ({why})"))
             self.greeting.exception()  # whoever dialled may have given up
         self._transport = None
         self.lost.set()

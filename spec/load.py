@@ -137,8 +137,12 @@ def _load(path: Path, model: str | None, mutant: str | None, settings: Mapping[s
     declarations = _whole(path, own, report)
     applied = None
     if mutant is not None:
-        found = _find_mutant(path, own, mutant, sources, report)
-        if found is not None:
+        found = _find_mutant(path, own, mutant, sources)
+        if found is None:
+            known = _names_of_mutants(path, own)
+            message = f"there is no mutant `{mutant}` of {path.stem}; the mutants are {listed(known)}"
+            report.error("S507", Place(str(path), 1, 1), message, close_to(mutant, known))
+        else:
             declaration, others = found
             if model is None:  # a mutant's own model shows it best
                 model = next((d.name for d in others if isinstance(d, ModelDeclaration)), None)
@@ -264,7 +268,7 @@ def _overrides(settings: Mapping[str, str], declarations: Declarations, report: 
 
 
 def _find_mutant(
-    path: Path, declarations: tuple[Declaration, ...], name: str, sources: dict[str, str], report: Report
+    path: Path, declarations: tuple[Declaration, ...], name: str, sources: dict[str, str]
 ) -> tuple[MutantDeclaration, tuple[Declaration, ...]] | None:
     """The mutant, from the file itself or from ``mutants/NAME.spec``, and what else that file declares."""
     for declaration in declarations:
@@ -282,15 +286,21 @@ def _find_mutant(
     base = base_of(path, declarations)
     if base is not None:  # what plants a bug in the one plants it in the other; its models are not of this spec
         sources[str(base)] = read_source(base)
-        found = _find_mutant(base, _parse(sources[str(base)], str(base))[0].declarations, name, sources, report)
+        found = _find_mutant(base, _parse(sources[str(base)], str(base))[0].declarations, name, sources)
         if found is None:
             return None
         breaks = tuple(replace(broken, model=None) for broken in found[0].breaks)
         return replace(found[0], breaks=breaks), tuple(d for d in found[1] if not isinstance(d, OF_A_MODEL))
-    known = _mutants(path, declarations)
-    message = f"there is no mutant `{name}` of {path.stem}; the mutants are {listed(known)}"
-    report.error("S507", Place(str(path), 1, 1), message, close_to(name, known))
     return None
+
+
+def _names_of_mutants(path: Path, declarations: tuple[Declaration, ...]) -> list[str]:
+    """The spec's own, then those of what it extends, which are planted in it, too."""
+    names = list(_mutants(path, declarations))
+    base = base_of(path, declarations)
+    if base is None:
+        return names
+    return names + _names_of_mutants(base, _parse(read_source(base), str(base))[0].declarations)
 
 
 def mutants_of(path: Path | str) -> tuple[MutantDeclaration, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 LARGEST_FILE = 4 * 1024 * 1024
@@ -21,6 +22,12 @@ class SourceError(SpecFileError):
         super().__init__(f"{file}: {problem}\n    hint: {hint}")
 
 
+def _hint(path: Path) -> str:
+    """Where a spec that comes with the package is, if it has this name; README.md's paths are those of a clone."""
+    ours = Path(str(files("spec").joinpath("models", f"{path.stem}.spec")))
+    return f"did you mean {ours}?" if ours.is_file() else "check the path; a spec ends in .spec"
+
+
 def read_source(path: Path) -> str:
     """The text, with any byte order mark and carriage returns removed."""
     file = str(path)
@@ -28,7 +35,7 @@ def read_source(path: Path) -> str:
         with path.open("rb") as stream:
             data = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise SourceError(file, "there is no such file", "check the path; a spec ends in .spec") from None
+        raise SourceError(file, "there is no such file", _hint(path)) from None
     except IsADirectoryError:
         raise SourceError(file, "this is a directory", "name one .spec file in it") from None
     except PermissionError:

@@ -84,8 +84,8 @@ def open_target(
     except Exception as error:  # a factory is other people's code; what it says is for the user
         raise TargetNotFound(
             f"the target {name!r} cannot be made{f' with {sorted(broken)} broken' if broken else ''}: {error}",
-            "a factory create(broken=frozenset()) that takes these names",
-            "correct the names of the faults, or the factory",
+            "what its factory takes",
+            "correct --break and --disk, if they are given, or else the factory",
         ) from error
     missing = [method for method in METHODS if not callable(getattr(target, method, None))]
     if missing or not isinstance(getattr(target, "name", None), str):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import click
 
 from refimpl.entry import ServerId
-from refimpl.errors import ImpossibleRequest
+from refimpl.errors import DirectoryInUse, ImpossibleRequest
 from refimpl.exits import Exit, Stop
 from refimpl.local_cluster import LocalCluster
+from refimpl.real_directory import RealDirectory
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -42,7 +46,7 @@ def command(folder: Path, size: int | None, insecure: bool) -> int:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with cluster:
+        with _alone_in(folder), cluster:
             cluster.start_all()
             _introduce(cluster)
             _watch(cluster, stopping)
@@ -55,14 +59,26 @@ def command(folder: Path, size: int | None, insecure: bool) -> int:
     return Exit.DONE
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that two terminals do not start its servers twice. Raises Stop."""
+    try:
+        held = RealDirectory(folder)  # the system lets go of it, however this process ends
+    except DirectoryInUse as error:
+        advice = "stop it (Ctrl-C there), or name another folder"
+        raise Stop(Exit.USAGE, f"the cluster in {folder} is running already; {advice}") from error
+    with closing(held):
+        yield
+
+
 def _introduce(cluster: LocalCluster) -> None:
     for server, address in cluster.book.servers.items():
         process = cluster.processes[server]
         click.echo(f"{server}  {address}  process {process.pid}  log {cluster.log(server)}")
-    this = f"--cluster {shlex.quote(str(cluster.folder))}"
+    this = f"--cluster {shlex.quote(str(cluster.folder.absolute()))}"  # the other terminal may be elsewhere
     click.echo("\nin another terminal:")
     for example in (f"put {this} greeting hello", f"get {this} greeting", f"status {this}"):
-        click.echo(f"  python -m refimpl {example}")
+        click.echo(f"  {shlex.quote(sys.executable)} -m refimpl {example}")
     click.echo("Ctrl-C here stops them all")
 
 

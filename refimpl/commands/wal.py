@@ -25,7 +25,7 @@ it is damaged, and no server starts from it, or it cannot be read; 2 there is no
 """
 
 path_argument = click.argument("path", type=click.Path(path_type=Path))
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON objects, one a line, instead of text.")
 
 
 @click.group("wal", help="Look into a log, or check it." + HELP)

@@ -448,7 +448,7 @@ def test_a_target_that_has_no_faults_to_switch_on_is_a_usage_error() -> None:
     ran = model_check("replay", CORPUS, "--target", f"{__name__}:no_faults", "--break", "vote-not-durable")
     assert ran.code == Exit.USAGE
     assert "vote-not-durable" in ran.err
-    assert "a factory create(broken=frozenset())" in ran.err
+    assert "allowed: what its factory takes\n  to do: correct --break and --disk" in ran.err
 
 
 # ------------------------------------------------------------------------------------------ what cannot be written

@@ -273,6 +273,8 @@ def test_too_little_time_is_no_proof() -> None:
     ran = model_check("prove", MODELS / "two_phase_commit.spec", "--timeout", "0.0001", "--workers", "1")
     assert ran.code == 22
     assert "Inconclusive" in ran.out
+    assert "UNKNOWN" in ran.out
+    assert "holds" not in ran.out
 
 
 def test_the_count_of_records_that_a_crash_keeps_is_checked(tmp_path: Path) -> None:

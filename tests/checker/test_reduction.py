@@ -152,6 +152,13 @@ def test_one_of_each_class_is_replayed_and_the_report_counts_all(monkeypatch: py
         assert f"--reduce {way}" in found["reproduce"]
 
 
+@pytest.mark.parametrize("words", [("--target", "disk"), ("--disk", "lossy"), ("--break", "no-dedup")])
+def test_what_to_replay_on_is_refused_where_nothing_is_replayed(words: tuple[str, str]) -> None:
+    ran = model_check("enumerate", "--model", "tiny", *words)
+    assert ran.code == Exit.USAGE
+    assert f"{words[0]} says what is replayed on: it needs --replay" in ran.err
+
+
 def test_reducing_what_is_not_replayed_is_refused() -> None:
     ran = model_check("enumerate", "--model", "tiny", "--reduce", "both")
     assert ran.code == Exit.USAGE

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from refimpl.entry import ServerId
 from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit
 from refimpl.local_cluster import LocalCluster
+from refimpl.real_directory import RealDirectory
 
 SECONDS = 30
 FAST = ("--election-timeout", "0.2", "--heartbeat", "0.05")
@@ -117,6 +118,15 @@ def test_a_server_does_not_start_from_a_damaged_log_nor_from_anothers(tmp_path: 
         assert cluster.processes[ServerId("s1")].wait(SECONDS) == Exit.IO_ERROR
         [said] = events(cluster, "s1", "disk")
         assert said["kind"] == "WalDamaged"
+
+
+def test_a_cluster_that_runs_is_not_started_again_beside_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    LocalCluster(folder, ("s1",))
+    with closing(RealDirectory(folder)):
+        code, out, err = refimpl("cluster", str(folder))
+    assert (code, out) == (Exit.USAGE, "")
+    assert "is running already; stop it (Ctrl-C there), or name another folder" in err
 
 
 def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:

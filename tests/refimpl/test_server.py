@@ -14,7 +14,7 @@ import pytest
 
 from refimpl import metrics, wire
 from refimpl.certificates import issue
-from refimpl.client import NoAnswer, Rejected
+from refimpl.client import Client, NoAnswer, Rejected
 from refimpl.dialling import Address
 from refimpl.entry import Append, ClientId, Get, Put, Serial, ServerId
 from refimpl.errors import DiskError, ImpossibleRequest
@@ -109,6 +109,20 @@ def test_a_client_waits_for_a_majority_and_claims_nothing_without_one(tmp_path: 
             await servers.start(others[0])
             client.timeout = SECONDS
             assert await client.get("k") in ("before", "v")
+
+    run(body())
+
+
+def test_a_client_that_was_not_given_the_leader_is_told_so_and_that_a_read_changes_nothing(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path) as servers:
+            leader = await servers.leader()
+            follower = next(name for name in servers.names if name != leader)
+            await until(lambda: servers.server(follower).driver.status().leader == leader)
+            address = servers.server(follower).address
+            async with Client({follower: address}, timeout=1) as client:
+                with pytest.raises(NoAnswer, match=f"{leader}, which is not among .*; nothing was read"):
+                    await client.get("k")
 
     run(body())
 

@@ -170,6 +170,16 @@ def test_unknown_model_and_mutant_are_errors_with_the_known_ones(path: Path) -> 
         load_system(path, mutant="none-such")
 
 
+def test_a_shipped_spec_that_is_named_in_another_folder_is_said_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=re.escape(f"did you mean {shipped('raft_read')}?")):
+        load_file(tmp_path / "raft_read.spec")
+
+
+def test_an_unknown_mutant_is_told_those_of_the_spec_and_of_what_it_extends() -> None:
+    with pytest.raises(SpecError, match=r"raft_read\.spec:1:1.*of raft_read; .*local-leader-read, .*vote-not-durable"):
+        load_system(shipped("raft_read"), mutant="none-such")
+
+
 def test_spec_without_a_model_cannot_be_loaded(tmp_path: Path) -> None:
     path = tmp_path / "empty.spec"
     path.write_text("shared x: 0..1 = 0\n", encoding="utf-8")
