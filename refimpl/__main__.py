@@ -8,9 +8,11 @@ that ends otherwise than well raises `refimpl.exits.Stop`.
 from __future__ import annotations
 
 import io
+import json
 import sys
 import traceback
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import click
@@ -82,9 +84,12 @@ def run(arguments: list[str] | None) -> int:
     except Stop as stop:
         if stop.message:
             click.echo(stop.message, err=True)
+            if stop.code is Exit.USAGE:
+                _say_in_json(stop.message, arguments)
         return stop.code
     except click.ClickException as error:
         error.show()
+        _say_in_json(error.format_message(), arguments)
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
@@ -98,6 +103,12 @@ def run(arguments: list[str] | None) -> int:
     except Exception:
         traceback.print_exc()  # Python's own code for this, 1, has another meaning here
         return Exit.INTERNAL_ERROR
+
+
+def _say_in_json(error: str, arguments: list[str] | None) -> None:
+    """What is wrong with the use of a command, on standard output, if that was to be JSON."""
+    if "--json" in takewhile(lambda word: word != "--", sys.argv[1:] if arguments is None else arguments):
+        click.echo(json.dumps({"error": error, "exit": Exit.USAGE}))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,24 @@ def test_a_server_does_not_start_from_a_damaged_log_nor_from_anothers(tmp_path: 
         assert said["kind"] == "WalDamaged"
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("get", "--json"), "Missing argument 'KEY'."),
+        (("simulate", "--json", "--steps", "0"), "0 is not in the range x>=1"),
+        (("wal", "verify", "nowhere", "--json"), "there is no such file or folder"),
+    ],
+)
+def test_a_usage_error_is_json_where_json_was_asked_for(words: tuple[str, ...], error: str) -> None:
+    code, out, err = refimpl(*words)
+    assert code == Exit.USAGE
+    assert error in err
+    found = json.loads(out)
+    assert error in found["error"]
+    assert found["exit"] == Exit.USAGE
+    assert refimpl("get", "--", "--json", "too", "many")[1] == ""
+
+
 def test_a_cluster_that_runs_is_not_started_again_beside_itself(tmp_path: Path) -> None:
     folder = tmp_path / "one"
     LocalCluster(folder, ("s1",))
