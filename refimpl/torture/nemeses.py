@@ -157,6 +157,7 @@ async def two_candidates(cluster: Cluster, random: Random) -> None:
     await cluster.until(lambda: one.is_candidate and other.is_candidate and abs(one.term - other.term) == 1, 4)
     first, second = (one, other) if one.term > other.term else (other, one)
     cluster.put_between([first.name], voters, State.OPEN)
+    await asyncio.sleep(0.1)  # until it is in their sockets
     for name in voters:
         cluster.go_on(name)
     if not await cluster.until(lambda: first.is_leader, seconds=1.5):
@@ -221,7 +222,7 @@ WEIGHTS: dict[Nemesis, int] = {
     clients_cut_off: 1,
     slow_network: 1,
     bad_disk: 2,
-    two_candidates: 4,
+    two_candidates: 6,
     figure_eight: 4,
 }
 """How often each is chosen."""
