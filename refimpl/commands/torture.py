@@ -14,9 +14,8 @@ from random import SystemRandom
 import click
 import msgspec
 
-from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit, Stop
-from refimpl.faults import faults_named
+from refimpl.faults import Fault
 from refimpl.torture.cluster import Shape
 from refimpl.torture.report import in_words, reproducing_command
 from refimpl.torture.run import Plan, Progress, Report, Run
@@ -29,7 +28,10 @@ from refimpl.torture.run import Plan, Progress, Report, Run
 @click.option("--writers", type=click.IntRange(1, 100), default=8, show_default=True, help="Clients that write, too.")
 @click.option("--readers", type=click.IntRange(0, 100), default=4, show_default=True, help="Clients that only read.")
 @click.option("--secure", is_flag=True, help="With certificates: mutual TLS on all connections.")
-@click.option("--break", "broken", multiple=True, metavar="FAULT", help="Plant a fault, to see that it is found.")
+@click.option(
+    "--break", "broken", multiple=True, type=click.Choice([fault.value for fault in Fault]),
+    help="Plant a fault, to see that it is found.",
+)  # fmt: skip
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path),
     help="An empty folder for data and logs, which stays. Otherwise a new one, which stays if something was found.",
@@ -46,10 +48,6 @@ def command(
     is printed, with the command to try again. Exit 22: a search was given up, which is not a pass.
     """
     seed = SystemRandom().randrange(1 << 31) if seed is None else seed
-    try:
-        faults_named(broken)
-    except ImpossibleRequest as error:
-        raise Stop(Exit.USAGE, str(error)) from error
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise Stop(Exit.USAGE, f"{folder} is not empty; give the servers a new folder")
     keep = folder is not None

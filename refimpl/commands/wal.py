@@ -33,7 +33,11 @@ def command() -> None:
     pass
 
 
-@command.command("dump", help="Print each frame: file, byte, size, how far the log was flushed then, record." + HELP)
+@command.command(
+    "dump",
+    short_help="Print each frame.",
+    help="Print each frame: file, byte, size, how far the log was flushed then, record." + HELP,
+)
 @path_argument
 @json_option
 def dump(path: Path, as_json: bool) -> int:
@@ -44,7 +48,11 @@ def dump(path: Path, as_json: bool) -> int:
     return _concluded(log, directory, as_json, quiet=True)
 
 
-@command.command("verify", help="Say whether the log is whole, ends in a torn tail, or is damaged, and where." + HELP)
+@command.command(
+    "verify",
+    short_help="Say whether a log is whole, and where not.",
+    help="Say whether the log is whole, ends in a torn tail, or is damaged, and where." + HELP,
+)
 @path_argument
 @json_option
 def verify(path: Path, as_json: bool) -> int:
