@@ -230,6 +230,8 @@ WEIGHTS: dict[Nemesis, int] = {
 
 async def torment(cluster: Cluster, random: Random) -> None:
     """One after the other, with a healthy cluster in between, until cancelled."""
+    await cluster.until_leader(cluster.names)
+    await asyncio.sleep(0.5)
     while True:
         nemesis = random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         cluster.note(f"- {nemesis.__name__}")

@@ -50,10 +50,10 @@ def processes_with(word: str) -> list[int]:
 
 def test_a_short_run_of_a_correct_cluster_finds_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "torture"
-    code, out, err = torture("--seconds", "2", "--seed", "7", "--secure", "--folder", str(folder), "--json")
+    code, out, err = torture("--seconds", "3", "--seed", "7", "--secure", "--folder", str(folder), "--json")
     report = json.loads(out)
     assert code == Exit.DONE, report["findings"]
-    assert report["counts"]["ok"] > 20
+    assert report["counts"]["ok"] > report["keys"], "more was answered than the last reads"
     assert report["counts"]["elections"] >= 1
     assert "seed 7" in err
     assert processes_with(str(folder)) == []
