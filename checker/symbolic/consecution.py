@@ -50,6 +50,7 @@ def verdict_of(of: Obligations, case: Case | None, watch: Watch, *, first: bool 
     began = time.monotonic()
     verdict = Verdict(case, [])
     try:
+        watch.deadline.check()  # to write down what is to be asked takes seconds, too
         _Part(of, case, watch).ask(verdict, first=first)
     except GaveUp as reason:
         verdict.unknown = str(reason)

@@ -269,6 +269,16 @@ def test_a_spec_without_conjuncts_says_so() -> None:
     assert "declares no `inductive" in ran.err
 
 
+def test_once_the_time_is_up_no_label_is_even_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepared(*_: object) -> None:
+        raise AssertionError("it was prepared")
+
+    monkeypatch.setattr("checker.symbolic.consecution._Part", prepared)
+    ran = model_check("prove", MODELS / "two_phase_commit.spec", "--timeout", "0.000001", "--workers", "1")
+    assert ran.code == 22
+    assert "implication: UNKNOWN: timeout" in ran.out
+
+
 def test_too_little_time_is_no_proof() -> None:
     ran = model_check("prove", MODELS / "two_phase_commit.spec", "--timeout", "0.0001", "--workers", "1")
     assert ran.code == 22
