@@ -680,6 +680,12 @@ def test_the_readme_lists_every_exit_code() -> None:
     assert listed == {int(code) for code in Exit}
 
 
+def test_the_readmes_links_lead_to_files() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
 def test_the_shipped_models_are_free_of_errors() -> None:
     for path in sorted(MODELS.glob("*.spec")):
         ran = model_check("check", path, "--max-steps", "0")

@@ -48,9 +48,9 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command_of_the_readme(part: str) -> list[str]:
-    """The words after ``model-check`` of the command in the README that has this."""
-    blocks = re.findall(r"^model-check (reach(?:[^\n]*\\\n)*[^\n]*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def command_of_a_page(page: str, part: str) -> list[str]:
+    """The words after ``model-check`` of the command on this page that has this."""
+    blocks = re.findall(r"^model-check (reach(?:[^\n]*\\\n)*[^\n]*)$", (ROOT / page).read_text(), re.MULTILINE)
     (found,) = [block for block in blocks if part in block]
     return shlex.split(found.replace("\\\n", " "))
 
@@ -245,7 +245,7 @@ def test_what_cannot_be_asked_is_said_with_what_can(notes: Path, words: list[str
 
 
 def test_an_answered_write_is_on_one_disk_only_where_followers_acknowledge_too_early() -> None:
-    words = command_of_the_readme("size({s for s in Server if holds(disk(s).log, w)}) == 1")
+    words = command_of_a_page("README.md", "size({s for s in Server if holds(disk(s).log, w)}) == 1")
     ran = model_check(*words)
     assert ran.code == Exit.HOLDS
     assert "Reached: 4 labels after the script of 29" in ran.out
@@ -255,7 +255,7 @@ def test_an_answered_write_is_on_one_disk_only_where_followers_acknowledge_too_e
 
 @pytest.mark.slow
 def test_s1_crashes_after_append_and_before_flush_and_its_entry_is_overwritten_later() -> None:
-    words = command_of_the_readme("i <= len(s.log) and s.log[i].write != w")
+    words = command_of_a_page("docs/commands.md", "i <= len(s.log) and s.log[i].write != w")
     near = [word for word in words if word not in ("--grain", "macro")]
     ran = model_check(*near, "--scenario", "write_received")
     assert ran.code == Exit.HOLDS
