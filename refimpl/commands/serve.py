@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import click
@@ -65,11 +66,12 @@ before anybody can be refused, and the server's own."""
     "--max-entries", type=click.IntRange(1, wire.MAX_ENTRIES), default=wire.MAX_ENTRIES, hidden=True,
     help="How many entries a message carries. For tests only.",
 )  # fmt: skip
+@click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too. For tests only.")
 @click.option("--held", type=int, metavar="FD", hidden=True, help="Obey a harness at this socket. For tests only.")
 def command(
     server: str, listen: str, peers: str, data: str, certificates: Path | None, insecure: bool, metrics: str | None,
     election_timeout: float, heartbeat: float, seed: int | None, broken: tuple[str, ...], lossy: bool,
-    ailment: Path | None, max_entries: int, held: int | None,
+    ailment: Path | None, max_entries: int, until_eof: bool, held: int | None,
 ) -> int:  # fmt: skip
     """Run one server until SIGTERM (exit 0), Ctrl-C (130), or an error of its disk (153: nothing it answered is lost;
     mend what the last line of its log says and start it again). Its log goes to standard error, a JSON object a line.
@@ -95,7 +97,7 @@ def command(
         )
         log_to_standard_error()
         _allow_open_files()
-        return asyncio.run(_serve(settings, Address.parse(listen)))
+        return asyncio.run(_serve(settings, Address.parse(listen), until_eof))
     except ImpossibleRequest as error:
         raise Stop(Exit.USAGE, str(error)) from error
 
@@ -111,7 +113,7 @@ def _allow_open_files() -> None:
             ) from error
 
 
-async def _serve(settings: Settings, listen: Address) -> int:
+async def _serve(settings: Settings, listen: Address, until_eof: bool) -> int:
     stopped_by: list[int] = []
     loop = asyncio.get_running_loop()
     try:
@@ -123,6 +125,14 @@ async def _serve(settings: Settings, listen: Address) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop, number)  # before it starts, which can take long
+
+        def stop_at_end() -> None:
+            if not sys.stdin.buffer.read(1):  # who has started it is gone, killed perhaps, and could not say so
+                loop.remove_reader(sys.stdin)
+                server.stop()
+
+        if until_eof:
+            loop.add_reader(sys.stdin, stop_at_end)
         async with server:
             await server.run()
     except (DiskError, WalDamaged, WalPoisoned) as error:

@@ -48,15 +48,17 @@ class ServerProcess:
     def start(self, *options: str) -> None:
         """Start it with these options besides its own."""
         assert not self.is_running, f"{self.name} is running"
+        self._let_go()
         self.is_watched = True
         with self.log.open("ab") as log:
             # stdout, too: what a dying interpreter prints belongs into the log.
             self._process = subprocess.Popen(
                 [
                     sys.executable, "-m", "refimpl", "serve", "--id", self.name, "--listen", "127.0.0.1:0",
-                    "--data", str(self.data), "--ailment", str(self.ailment), *self.options, *options,
+                    "--data", str(self.data), "--ailment", str(self.ailment), "--until-eof", *self.options, *options,
                 ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.PIPE,  # its end tells the server that the harness is gone, whatever ended it
+                stdout=log, stderr=log,
                 start_new_session=True,  # a terminal's Ctrl-C is the harness's; it ends them all itself
             )  # fmt: skip
 
@@ -75,6 +77,7 @@ class ServerProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._let_go()
 
     def pause(self) -> None:
         if self.is_running and self._process is not None:
@@ -93,6 +96,7 @@ class ServerProcess:
     def ended(self) -> None:
         """Note that it has ended by itself."""
         self._forget()
+        self._let_go()
 
     def news(self) -> list[dict[str, Any]]:
         """What it has logged since the last time. A line that is no event has the event "text"."""
@@ -122,6 +126,10 @@ class ServerProcess:
                 self.is_leader = event["role"] == "leader"
                 self.is_candidate = event["role"] == "candidate"
                 self.term = int(event["term"])
+
+    def _let_go(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _forget(self) -> None:
         self.address = None
