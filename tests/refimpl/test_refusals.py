@@ -56,14 +56,14 @@ class One(Servers):
         assert isinstance(await talk.reply(), wire.Status)
         await talk.close()
 
-    async def raw(self, data: bytes) -> bytes:
-        """Send the bytes, and read to the end of what comes back."""
+    async def raw(self, data: bytes, and_wait: bool = False) -> bytes:
+        """Send the bytes and that there are no more, unless asked to wait; read to the end of what comes back."""
         address = self.addresses[S1]
         reader, writer = await asyncio.open_connection(address.host, address.port)
         try:
             writer.write(data)
-            if data:
-                writer.write_eof()  # who waits for more will see that there is none
+            if not and_wait:
+                writer.write_eof()
             async with asyncio.timeout(SECONDS):
                 return await reader.read()
         except ConnectionError:
@@ -159,7 +159,7 @@ def test_who_says_nothing_and_who_is_one_client_too_many_is_cut_off(
     async def body() -> None:
         async with One(tmp_path, size=2) as servers:
             monkeypatch.setattr(listener, "SECONDS_TO_GREET", 0.05)
-            await servers.raw(b"")
+            await servers.raw(b"", and_wait=True)
             assert servers.refused("slow") == 1
             monkeypatch.undo()
             monkeypatch.setattr(listener, "MAX_CLIENTS", 1)
