@@ -11,6 +11,7 @@ import io
 import json
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -84,31 +85,34 @@ def run(arguments: list[str] | None) -> int:
     except Stop as stop:
         if stop.message:
             click.echo(stop.message, err=True)
-            if stop.code is Exit.USAGE:
-                _say_in_json(stop.message, arguments)
+            _say_in_json(stop.message, stop.code, arguments, **stop.fields)
         return stop.code
     except click.ClickException as error:
         error.show()
-        _say_in_json(error.format_message(), arguments)
+        _say_in_json(error.format_message(), Exit.USAGE, arguments)
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
+        _say_in_json("interrupted", Exit.INTERRUPTED, arguments)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None  # the reader of our output has gone; flushing at exit would fail again
         return Exit.IO_ERROR
     except OSError as error:
-        click.echo(f"{error}; check the path, its rights and the space that is left", err=True)
+        message = f"{error}; check the path, its rights and the space that is left"
+        click.echo(message, err=True)
+        _say_in_json(message, Exit.IO_ERROR, arguments)
         return Exit.IO_ERROR
     except Exception:
         traceback.print_exc()  # Python's own code for this, 1, has another meaning here
         return Exit.INTERNAL_ERROR
 
 
-def _say_in_json(error: str, arguments: list[str] | None) -> None:
-    """What is wrong with the use of a command, on standard output, if that was to be JSON."""
+def _say_in_json(error: str, code: Exit, arguments: list[str] | None, **fields: object) -> None:
+    """Why a command has ended without its report, on standard output, if that was to be JSON."""
     if "--json" in takewhile(lambda word: word != "--", sys.argv[1:] if arguments is None else arguments):
-        click.echo(json.dumps({"error": error, "exit": Exit.USAGE}))
+        with suppress(OSError):  # the exit code says it, too
+            click.echo(json.dumps({**fields, "error": error, "exit": code}))
 
 
 if __name__ == "__main__":

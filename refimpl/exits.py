@@ -16,6 +16,7 @@ class Exit(IntEnum):
     DIVERGES = 20
     DISAGREE = 21
     UNKNOWN = 22
+    SURVIVED = 25
     TORN = 28
     REFUSED = 77
     INTERRUPTED = 130
@@ -32,6 +33,7 @@ MEANING = {
     Exit.DIVERGES: "the implementation diverges",
     Exit.DISAGREE: "two checks of the same thing disagree, or two runs of one seed",
     Exit.UNKNOWN: "no answer in time: a command may or may not have taken effect, unless it says that nothing was sent",
+    Exit.SURVIVED: "a planted fault was not found (torture, simulation)",
     Exit.TORN: "the log ends in a torn tail, which the next start forgets",
     Exit.REFUSED: "refused: certificate, name, version, or an input that the cluster does not take",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
@@ -41,9 +43,14 @@ MEANING = {
 
 
 class Stop(Exception):
-    """Ends a command with a code and a message for the user: what was found, what is allowed, what to do."""
+    """Ends a command with a code and a message for the user: what was found, what is allowed, what to do.
 
-    def __init__(self, code: Exit, message: str = "") -> None:
+    With --json it becomes an object with the message as `error`, the code as `exit`, and the further fields. Without a
+    message nothing is said: the command's report has said it.
+    """
+
+    def __init__(self, code: Exit, message: str = "", **fields: object) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.fields = fields

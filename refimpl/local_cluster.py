@@ -21,6 +21,7 @@ from refimpl.address_book import FILE, AddressBook
 from refimpl.certificates import issue
 from refimpl.dialling import Address
 from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
 
 SECONDS_TO_STOP = 10.0
 
@@ -35,6 +36,12 @@ class LocalCluster:
         """
         names = tuple(ServerId(server) for server in servers)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / FILE).exists() and (others := sorted(path.name for path in folder.iterdir())):
+            raise ImpossibleRequest(
+                f"{folder} holds {others[0]}, and no {FILE}",
+                "a cluster's folder, an empty one, or none, which is made",
+                "name another folder",
+            )
         certificates = folder / "certificates" if secure else None
         if (folder / FILE).exists():
             self.book = AddressBook.read(folder)

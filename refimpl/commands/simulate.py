@@ -49,14 +49,14 @@ def command(
     shrinks: bool,
     expect: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Run clusters of the real servers on simulated disks, network and clock, all from one seed, and check after every
     step that no promise is broken.
 
     Equal seeds and options give equal runs, on whatever machine, and an equal hash. Exit 0: no promise was broken,
     which is a sample and no proof. Exit 12: one was; its last steps and the command that runs them again are printed.
     Exit 13: a cluster that was left in peace did not converge. Exit 21: the incremental checks and the full check,
-    every thousand steps, disagree, or the hash is not the one expected.
+    every thousand steps, disagree, or the hash is not the one expected. Exit 25: a planted fault was not found.
     """
     plan = Plan(
         seed=secrets.randbelow(1 << 32) if seed is None else seed,
@@ -83,15 +83,29 @@ def command(
             run.plan, run.failure = shrink(plan, run.failure)
         except KeyboardInterrupt:
             click.echo("interrupted: what follows could be shorter", err=True)
-    click.echo(msgspec.json.encode(report.data(run, seconds)).decode() if as_json else report.text(run, seconds))
+    code, why = _conclusion(run, expect)
+    if as_json:
+        click.echo(msgspec.json.encode(report.data(run, seconds) | {"exit": code, "error": why}).decode())
+    else:
+        click.echo(report.text(run, seconds))
+        if why is not None:
+            click.echo(why, err=True)
+    return code
+
+
+def _conclusion(run: Run, expect: str | None) -> tuple[Exit, str | None]:
+    """The exit code, and what the report does not say itself."""
     if run.failure is not None:
-        raise Stop(_code(run.failure))
+        return _code(run.failure), None
     if expect is not None and run.hash != expect:
-        raise Stop(
-            Exit.DISAGREE,
+        return Exit.DISAGREE, (
             f"found: hash {run.hash}; allowed: {expect}, as expected; what to do: compare the versions and options of "
-            "the two runs; if they are the same, something is not drawn from the seed",
+            "the two runs; if they are the same, something is not drawn from the seed"
         )
+    if run.plan.broken:
+        faults = ", ".join(sorted(fault.value for fault in run.plan.broken))
+        return Exit.SURVIVED, f"{faults}: planted, and not found; try more --steps, or another --seed"
+    return Exit.DONE, None
 
 
 def _code(failure: Failure) -> Exit:

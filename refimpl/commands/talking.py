@@ -51,7 +51,6 @@ def cluster_options(command: Command) -> Command:
 
 def talk(work: Callable[[Client, AddressBook], Awaitable[Result]], options: Mapping[str, Any]) -> Result:
     """What the work returns; however it fails otherwise is a Stop with the code and the words for it."""
-    as_json: bool = options["as_json"]
     try:
         book, name = _book(options), str(options["name"])
 
@@ -61,12 +60,12 @@ def talk(work: Callable[[Client, AddressBook], Awaitable[Result]], options: Mapp
 
         return asyncio.run(run())
     except ImpossibleRequest as error:
-        raise _stop(Exit.USAGE, "usage", error, as_json) from error
+        raise Stop(Exit.USAGE, str(error), outcome="usage") from error
     except NoAnswer as error:
         outcome = "unreachable" if isinstance(error, Unreachable) else "unknown"
-        raise _stop(Exit.UNKNOWN, outcome, error, as_json) from error
+        raise Stop(Exit.UNKNOWN, str(error), outcome=outcome) from error
     except (Rejected, ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
-        raise _stop(Exit.REFUSED, "refused", error, as_json) from error
+        raise Stop(Exit.REFUSED, str(error), outcome="refused") from error
 
 
 def checked(text: str) -> str:
@@ -100,10 +99,3 @@ def _book(options: Mapping[str, Any]) -> AddressBook:
     if certificates is not None or options["insecure"]:
         raise click.UsageError("--certificates and --insecure go with --servers; the folder of --cluster says it all")
     return AddressBook.read(cluster)
-
-
-def _stop(code: Exit, outcome: str, error: Exception, as_json: bool) -> Stop:
-    if as_json:
-        say(None, as_json, outcome=outcome, error=str(error))
-        return Stop(code)
-    return Stop(code, str(error))

@@ -45,7 +45,8 @@ def command(
 
     Servers lose at a kill -9 what they have not flushed. Exit 0: the history is linearizable, every answered write is
     there, the logs agree, and no server needed help. Exit 12: not so; the shortest window of the history that shows it
-    is printed, with the command to try again. Exit 22: a search was given up, which is not a pass.
+    is printed, with the command to try again. Exit 22: a search was given up, which is not a pass. Exit 25: a planted
+    fault was not found. Ctrl-C ends it early: what clients have seen until then is judged.
     """
     seed = SystemRandom().randrange(1 << 31) if seed is None else seed
     if folder is not None and folder.exists() and any(folder.iterdir()):
@@ -58,35 +59,34 @@ def command(
     run = Run(plan, place, _show if sys.stderr.isatty() else lambda progress: None)
     try:
         asyncio.run(_until_signal(run))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        pass  # the report says so
     finally:
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
         if not keep and not run.report.is_violated:
             shutil.rmtree(place, ignore_errors=True)
-    _say(run.report, as_json)
-    if run.report.is_violated:
-        return Exit.SAFETY
-    return Exit.UNKNOWN if run.report.unknown else Exit.DONE
+    code = _conclusion(run.report)
+    _say(run.report, code, as_json)
+    return code
 
 
 async def _until_signal(run: Run) -> None:
     """SIGTERM ends it like Ctrl-C: with no process left behind."""
     task = asyncio.current_task()
     assert task is not None
-    terminated = False
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await run.run()
 
-    def terminate() -> None:
-        nonlocal terminated
-        terminated = True
-        task.cancel()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
-    try:
-        await run.run()
-    except asyncio.CancelledError:
-        if not terminated:
-            raise
-        raise Stop(Exit.INTERRUPTED, "terminated") from None
+def _conclusion(report: Report) -> Exit:
+    if report.is_violated:
+        return Exit.SAFETY
+    if not report.is_whole:
+        return Exit.INTERRUPTED
+    if report.unknown:
+        return Exit.UNKNOWN
+    return Exit.SURVIVED if report.plan.shape.broken else Exit.DONE
 
 
 def _show(progress: Progress) -> None:
@@ -98,10 +98,10 @@ def _show(progress: Progress) -> None:
     )  # fmt: skip
 
 
-def _say(report: Report, as_json: bool) -> None:
+def _say(report: Report, code: Exit, as_json: bool) -> None:
     if as_json:
         shown = replace(report, deeds=report.deeds if report.is_violated else [])
-        again = {"command": reproducing_command(report.plan)}
+        again = {"command": reproducing_command(report.plan), "exit": code}
         click.echo(msgspec.json.encode({**msgspec.to_builtins(shown), **again}).decode())
     else:
         click.echo(in_words(report))

@@ -42,7 +42,7 @@ def command() -> None:
 @json_option
 def dump(path: Path, as_json: bool) -> int:
     log, directory = _opened(path)
-    with _reported(as_json):
+    with _reported():
         for frame in log:
             click.echo(_text(_frame(frame)) if as_json else _line(frame))
     return _concluded(log, directory, as_json, quiet=True)
@@ -57,7 +57,7 @@ def dump(path: Path, as_json: bool) -> int:
 @json_option
 def verify(path: Path, as_json: bool) -> int:
     log, directory = _opened(path)
-    with _reported(as_json):
+    with _reported():
         if log.bases[0] == 0:
             replay(log, with_commands=False)
         else:
@@ -75,7 +75,7 @@ def _opened(path: Path) -> tuple[LogReader, ReadOnlyDirectory]:
         if only is None:
             raise Stop(Exit.USAGE, f"{path}: no segment of a log, such as {segment_name(0)}; {wanted}")
     directory = ReadOnlyDirectory(path if only is None else path.parent)
-    with _reported(as_json=False):
+    with _reported():
         log = LogReader(directory, only)
     if not log.bases:
         raise Stop(Exit.USAGE, f"{path}: no log in this folder, that is no {segment_name(0)}; {wanted}")
@@ -83,13 +83,12 @@ def _opened(path: Path) -> tuple[LogReader, ReadOnlyDirectory]:
 
 
 @contextmanager
-def _reported(as_json: bool) -> Iterator[None]:
+def _reported() -> Iterator[None]:
     try:
         yield
     except WalDamaged as error:
-        if as_json:
-            click.echo(_text({"verdict": "damaged", "file": error.file, "offset": error.offset, "found": error.found}))
-        raise Stop(Exit.IO_ERROR, str(error)) from error
+        place = {"file": error.file, "offset": error.offset, "found": error.found}
+        raise Stop(Exit.IO_ERROR, str(error), verdict="damaged", **place) from error
     except DiskError as error:
         raise Stop(Exit.IO_ERROR, str(error)) from error
 

@@ -59,7 +59,9 @@ class ServerProcess:
                 ],
                 stdin=subprocess.PIPE,  # its end tells the server that the harness is gone, whatever ended it
                 stdout=log, stderr=log,
-                start_new_session=True,  # a terminal's Ctrl-C is the harness's; it ends them all itself
+                # A terminal's Ctrl-C is the harness's, which ends them all itself. The session is ours, too: a stopped
+                # process does not see its input end, but POSIX hangs up on it when its group is nobody's any more.
+                process_group=0,
             )  # fmt: skip
 
     @property

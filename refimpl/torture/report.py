@@ -61,8 +61,15 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"again: {reproducing_command(report.plan)}"
     for reason in report.unknown:
         yield f"unknown: {reason}"
-    if not report.findings and not report.unknown:
+    if report.is_violated:
+        return
+    if not report.is_whole:
+        yield "interrupted; nothing was found until then. What is judged only at the end was not: answered writes, logs"
+        yield f"again: {reproducing_command(report.plan)}"
+    elif not report.unknown:
         yield "linearizable; every answered write is there; the servers' logs agree; no server needed help"
+        if shape.broken:
+            yield f"{', '.join(shape.broken)}: planted, and not found; try more --seconds, or another --seed"
 
 
 def _window(no_order: NoOrder) -> Iterator[str]:

@@ -62,6 +62,7 @@ class Report:
     seconds: float = 0.0
     seconds_to_first_finding: float | None = None
     entries: int = 0
+    is_whole: bool = False  # it was not cut short
 
     @property
     def is_violated(self) -> bool:
@@ -76,10 +77,12 @@ class Run:
         self._plan = plan
         self._show = show
         self._cluster = Cluster(folder, plan.shape)
-        self._judged: set[str] = set()
 
     async def run(self) -> Report:
-        """Runs to the end, or to the first finding. However it ends, no process is left."""
+        """Runs to the end, or to the first finding; cancelled, it judges what clients have seen until then.
+
+        However it ends, no process is left.
+        """
         cluster = self._cluster
         try:
             await cluster.start()
@@ -91,6 +94,11 @@ class Run:
                 await self._torture(workload)
                 if not cluster.failed.is_set():
                     await self._come_to_an_end(workload)
+                self.report.is_whole = True
+            except asyncio.CancelledError:
+                for key in workload.calls:
+                    self._judge(key, workload)
+                raise
             finally:
                 self._sum_up(workload)
         finally:

@@ -147,6 +147,14 @@ def test_a_cluster_that_runs_is_not_started_again_beside_itself(tmp_path: Path) 
     assert "is running already; stop it (Ctrl-C there), or name another folder" in err
 
 
+def test_a_folder_with_other_things_in_it_is_not_made_a_clusters(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    code, out, err = refimpl("cluster", str(tmp_path))
+    assert (code, out) == (Exit.USAGE, "")
+    assert "holds thesis.tex, and no cluster.json" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
 def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
     here = ("--cluster", str(cluster.folder), "--timeout", "2")
     for server in ("s1", "s2"):
@@ -156,7 +164,9 @@ def test_without_a_majority_nothing_is_claimed(cluster: LocalCluster) -> None:
     assert (code, out) == (Exit.UNKNOWN, "")
     assert "may or may not have taken effect" in err
     code, out, _ = refimpl("put", *here, "k", "v", "--json")
-    assert (code, json.loads(out)["outcome"]) == (Exit.UNKNOWN, "unknown")
+    found = json.loads(out)
+    assert (code, found["exit"], found["outcome"]) == (Exit.UNKNOWN, Exit.UNKNOWN, "unknown")
+    assert "may or may not have taken effect" in found["error"]
 
 
 def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> None:

@@ -43,6 +43,14 @@ def test_an_expected_hash_is_compared(capsys: pytest.CaptureFixture[str]) -> Non
     assert ended(f"simulate --seed 5 --steps 200 --expect {found}") == Exit.DONE
     assert ended(f"simulate --seed 6 --steps 200 --expect {found}") == Exit.DISAGREE
     assert f"allowed: {found}, as expected" in capsys.readouterr().err
+    assert ended(f"simulate --seed 6 --steps 200 --expect {found} --json") == Exit.DISAGREE
+    report = json.loads(capsys.readouterr().out)
+    assert (report["exit"], f"allowed: {found}" in report["error"]) == (Exit.DISAGREE, True)
+
+
+def test_a_fault_that_was_planted_and_not_found_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended("simulate --seed 5 --steps 50 --break no-dedup") == Exit.SURVIVED
+    assert "no-dedup: planted, and not found" in capsys.readouterr().err
 
 
 def test_a_broken_promise_is_exit_12_with_the_command_that_breaks_it_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path, end: signal.Signal
     folder = tmp_path / "torture"
     with subprocess.Popen(
         [sys.executable, "-m", "refimpl", "torture", "--seconds", "60", "--seed", "1", "--folder", str(folder)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as run:  # fmt: skip
         try:
             deadline = time.monotonic() + SECONDS
@@ -79,9 +80,15 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path, end: signal.Signal
                 assert run.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            assert len(processes_with(str(folder))) > 1, "the test sees what it looks for"
+            servers = set(processes_with(str(folder))) - {run.pid}
+            assert servers, "the test sees what it looks for"
+            if end is signal.SIGKILL:
+                os.kill(min(servers), signal.SIGSTOP)  # it cannot notice by itself
             run.send_signal(end)
             assert run.wait(timeout=SECONDS) == code
+            assert run.stdout is not None
+            said = run.stdout.read()
+            assert end is signal.SIGKILL or "interrupted; nothing was found until then" in said
         finally:
             run.kill()
     while processes_with(str(folder)):
@@ -169,6 +176,7 @@ def test_a_violation_is_told_with_its_window_what_was_done_and_the_command_to_tr
         findings=["no order explains what clients saw of key k"],
         no_orders=[found],
         deeds=[Deed(3_500_000_000, "cut: s1 | s2 s3")],
+        is_whole=True,
     )
     text = in_words(report)
     assert "put(k, 'b;')" in text
@@ -176,6 +184,13 @@ def test_a_violation_is_told_with_its_window_what_was_done_and_the_command_to_tr
     assert "put(k, 'a;')" not in text, "it plays no part"
     assert "3.500  cut: s1 | s2 s3" in text
     assert "torture --seconds 60 --seed 5 --servers 3 --writers 8 --readers 4 --break stale-reads" in text
+
+
+def test_a_fault_that_was_planted_and_not_found_is_no_pass(tmp_path: Path) -> None:
+    code, out, _ = torture("--seconds", "1", "--seed", "1", "--break", "vote-not-durable", "--json")
+    assert (code, json.loads(out)["exit"]) == (Exit.SURVIVED, Exit.SURVIVED)
+    text = in_words(Report(Plan(1, Shape(3, 1, ("vote-not-durable",))), is_whole=True))
+    assert text.endswith("vote-not-durable: planted, and not found; try more --seconds, or another --seed")
 
 
 # Slow ----------------------------------------------------------------------------------------------------------------

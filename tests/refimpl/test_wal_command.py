@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from refimpl.__main__ import cli
+from refimpl.__main__ import cli, run
 from refimpl.exits import Exit, Stop
 from refimpl.real_directory import RealDirectory
 from refimpl.segments import segment_name
@@ -83,17 +83,17 @@ def test_a_torn_tail_is_found_with_file_and_byte_and_left_alone(data: Path) -> N
     assert last.stat().st_size == size
 
 
-def test_damage_is_found_with_file_and_byte(data: Path) -> None:
+def test_damage_is_found_with_file_and_byte(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = bytearray(segments(data)[0].read_bytes())
     damaged[80] ^= 1
     segments(data)[0].write_bytes(damaged)
     stop = refused("verify", data)
     assert stop.code == Exit.IO_ERROR
     assert f"{data / FIRST}: damage at byte 71: no whole frame, though" in stop.message
-    ran = wal("dump", "--json", data)
-    assert isinstance(ran.exception, Stop)
-    *frames, end = (json.loads(line) for line in ran.output.splitlines())
+    assert run(["wal", "dump", "--json", str(data)]) == Exit.IO_ERROR
+    *frames, end = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (len(frames), end["verdict"], end["file"], end["offset"]) == (1, "damaged", str(data / FIRST), 71)
+    assert (end["error"], end["exit"]) == (stop.message, Exit.IO_ERROR)
 
 
 def test_a_segment_is_read_alone(data: Path) -> None:
