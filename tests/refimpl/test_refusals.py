@@ -460,6 +460,38 @@ def test_mangled_messages_do_not_stop_a_server_and_are_not_taken_for_others(
     asyncio.run(body())
 
 
+@pytest.mark.parametrize("number", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_whatever_is_said_in_place_of_tls_gets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Mangled ClientHellos, whole ones with nothing behind them, and plain messages, mangled or not. Seed 1."""
+    issue(tmp_path / "c", ["s1", "s2", "client"])
+    chance = random.Random(1)
+    client_hello = ssl.MemoryBIO()
+    tls = Identity("client", tmp_path / "c").dialling().wrap_bio(ssl.MemoryBIO(), client_hello, server_hostname="s1")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    hello = client_hello.read()
+
+    async def body() -> None:
+        async with One(tmp_path, size=2, certificates=tmp_path / "c") as servers:
+            reception, taken = servers.server(S1)._reception, list[object]()
+            for name in ("receive", "request"):
+                monkeypatch.setattr(servers.server(S1).driver, name, lambda *said: taken.append(said))
+            for _ in range(number):
+                side = chance.choice((wire.Peer.SERVER, wire.Peer.CLIENT))
+                said = chance.choice((hello, GREETINGS[side] + _good(side, chance)))
+                await servers.raw(mangle(chance, said) if chance.random() < 0.9 else said)
+            await until(lambda: not reception.open)
+            assert servers.refused("unauthenticated") == number
+            assert taken == []
+            own = Identity("client", tmp_path / "c")
+            async with Client({S1: servers.addresses[S1]}, own, timeout=SECONDS) as client:
+                assert (await client.status(S1)).server == S1
+
+    asyncio.run(body())
+
+
 def _good(side: wire.Peer | None, chance: random.Random) -> bytes:
     match side:
         case wire.Peer.SERVER:
