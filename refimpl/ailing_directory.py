@@ -12,17 +12,27 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from refimpl.directory import Directory, refuse
 
 
+def ailment_in(file: Path) -> list[str]:
+    """The words in the file; none for a healthy disk."""
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
 class AilingDirectory:
     """Over a directory that is in order."""
 
-    def __init__(self, directory: Directory, ailment: Path) -> None:
+    def __init__(self, directory: Directory, ailment: Path, sleep: Callable[[float], None] = time.sleep) -> None:
         self._directory = directory
         self._ailment = ailment
+        self._sleep = sleep
 
     @property
     def name(self) -> str:
@@ -38,7 +48,7 @@ class AilingDirectory:
         self._directory.create(name)
 
     def append(self, name: str, data: bytes) -> None:
-        if self._ails() == ["full"]:
+        if ailment_in(self._ailment) == ["full"]:
             self._fail(name, "append", errno.ENOSPC)
         self._directory.append(name, data)
 
@@ -49,21 +59,15 @@ class AilingDirectory:
         self._directory.remove(name)
 
     def sync(self, name: str) -> None:
-        match self._ails():
+        match ailment_in(self._ailment):
             case ["slow", seconds]:
-                time.sleep(float(seconds))
+                self._sleep(float(seconds))
             case ["failing"]:
                 self._fail(name, "fsync", errno.EIO)
         self._directory.sync(name)
 
     def sync_names(self) -> None:
         self._directory.sync_names()
-
-    def _ails(self) -> list[str]:
-        try:
-            return self._ailment.read_text(encoding="utf-8").split()
-        except FileNotFoundError:
-            return []
 
     def _fail(self, name: str, operation: str, code: int) -> None:
         refuse(f"{self.name}/{name}", operation, OSError(code, os.strerror(code)))

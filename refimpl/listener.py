@@ -63,7 +63,7 @@ class Reception:
     service: Service
     events: Events
     metrics: Metrics
-    open: set[Accepted] = field(default_factory=set)
+    open: dict[Accepted, None] = field(default_factory=dict)  # in an order, so that a virtual run can be run again
     strangers: dict[Accepted, None] = field(default_factory=dict)  # the oldest first
     clients: set[Accepted] = field(default_factory=set)
     peers: dict[str, Accepted] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Accepted(asyncio.Protocol):
         notice_death(transport)
         host, port = transport.get_extra_info("peername")[:2]
         self._address = f"{host}:{port}"
-        self._reception.open.add(self)
+        self._reception.open[self] = None
         self._reception.metrics.connections(1)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(SECONDS_TO_GREET, self._refuse, "slow", "no Hello in time")
@@ -150,7 +150,7 @@ class Accepted(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.close()
-        self._reception.open.discard(self)
+        self._reception.open.pop(self, None)
 
     def abort(self) -> None:
         """Be done at once."""
@@ -190,7 +190,7 @@ class Accepted(asyncio.Protocol):
             self._securing = None
             if secured is None:
                 transport.abort()
-                self._reception.open.discard(self)  # asyncio tells nobody that a connection ended before TLS was up
+                self._reception.open.pop(self, None)  # asyncio tells nobody that a connection ended before TLS was up
         if secured is None:
             return
         if self._transport is None:

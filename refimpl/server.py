@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -67,8 +68,13 @@ class Settings:
 class Server:
     """An `async with` block recovers from the disk, listens and links; `run` is its life, `stop` ends it."""
 
-    def __init__(self, settings: Settings, listen: Address | socket.socket) -> None:
-        """Raises ImpossibleRequest for names that cannot be, and settings that would expose an open server."""
+    def __init__(
+        self, settings: Settings, listen: Address | socket.socket, open_storage: Callable[[], Storage] | None = None
+    ) -> None:
+        """`open_storage` None: in the folder of the settings, on a disk of this machine.
+
+        Raises ImpossibleRequest for names that cannot be, and settings that would expose an open server.
+        """
         refuse_names(settings.server, *settings.peers)
         if settings.identity is None:
             _refuse_beyond_loopback(*settings.peers.values(), listen)
@@ -76,6 +82,7 @@ class Server:
         self.events = Events(settings.server)
         self.metrics = Metrics()
         self._listen = listen
+        self._open_storage = open_storage or partial(Storage, settings.data, settings.lossy, settings.ailment)
         self._tasks: list[asyncio.Task[None]] = []
         self._endpoint: Endpoint | None = None
 
@@ -86,7 +93,7 @@ class Server:
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
         tls = settings.identity
         with ExitStack() as undo:
-            self._storage = Storage(settings.data, settings.lossy, settings.ailment)
+            self._storage = self._open_storage()
             undo.callback(self._storage.close)
             if settings.harness is None:
                 claim(self._storage.directory, settings.server, settings.servers)

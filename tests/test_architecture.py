@@ -43,7 +43,7 @@ ONLY_IN = {  # module → where it may be imported, as path prefixes
     "llvmlite": ("checker/explicit/",),
     "os": ("refimpl/ailing_directory.py", "refimpl/real_directory.py", "checker/", "spec/", "traces/"),
     "fcntl": ("refimpl/real_directory.py", "checker/"),
-    "asyncio": SHELL,
+    "asyncio": (*SHELL, "refimpl/virtual/"),
     "socket": ("refimpl/metrics.py", *SHELL),
     "ssl": SHELL,
     "threading": ("refimpl/metrics.py", *SHELL, *OTHERS),

@@ -16,10 +16,11 @@ from refimpl.address_book import parse_servers
 from refimpl.dialling import Address
 from refimpl.driver import Timings
 from refimpl.entry import ServerId
-from refimpl.errors import CannotListen, DiskError, ImpossibleRequest, WalDamaged, WalPoisoned
-from refimpl.events import Events, log_to_standard_error
+from refimpl.errors import ImpossibleRequest
+from refimpl.events import log_to_standard_error
 from refimpl.exits import Exit, Stop
 from refimpl.faults import faults_named
+from refimpl.life import live
 from refimpl.listener import MAX_CLIENTS, MAX_STRANGERS
 from refimpl.server import Server, Settings
 from refimpl.tls import Identity
@@ -116,29 +117,21 @@ def _allow_open_files() -> None:
 async def _serve(settings: Settings, listen: Address, until_eof: bool) -> int:
     stopped_by: list[int] = []
     loop = asyncio.get_running_loop()
-    try:
-        server = Server(settings, listen)
+    server = Server(settings, listen)
 
-        def stop(number: int) -> None:
-            stopped_by.append(number)
-            server.stop()  # again and again, if the terminal and a supervisor both say so
+    def stop(number: int) -> None:
+        stopped_by.append(number)
+        server.stop()  # again and again, if the terminal and a supervisor both say so
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop, number)  # before it starts, which can take long
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)  # before it starts, which can take long
 
-        def stop_at_end() -> None:
-            if not sys.stdin.buffer.read(1):  # who has started it is gone, killed perhaps, and could not say so
-                loop.remove_reader(sys.stdin)
-                server.stop()
+    def stop_at_end() -> None:
+        if not sys.stdin.buffer.read(1):  # who has started it is gone, killed perhaps, and could not say so
+            loop.remove_reader(sys.stdin)
+            server.stop()
 
-        if until_eof:
-            loop.add_reader(sys.stdin, stop_at_end)
-        async with server:
-            await server.run()
-    except (DiskError, WalDamaged, WalPoisoned) as error:
-        Events(settings.server).error("disk", error=str(error), remedy=error.remedy, kind=type(error).__name__)
-        return Exit.IO_ERROR
-    except CannotListen as error:
-        Events(settings.server).error("cannot_listen", error=str(error), remedy=error.remedy)
-        return Exit.IO_ERROR
-    return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.DONE
+    if until_eof:
+        loop.add_reader(sys.stdin, stop_at_end)
+    end = await live(server)
+    return Exit.INTERRUPTED if end is Exit.DONE and signal.SIGINT in stopped_by else end

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -19,6 +20,8 @@ from refimpl.faults import Fault
 from refimpl.torture.cluster import Shape
 from refimpl.torture.report import in_words, reproducing_command
 from refimpl.torture.run import Plan, Progress, Report, Run
+from refimpl.torture.this_machine import ThisMachine
+from refimpl.torture.virtual_world import VirtualWorld, run_virtually
 
 
 @click.command("torture")
@@ -27,6 +30,10 @@ from refimpl.torture.run import Plan, Progress, Report, Run
 @click.option("--servers", type=click.IntRange(3, 5), default=3, show_default=True, help="How many processes.")
 @click.option("--writers", type=click.IntRange(1, 100), default=8, show_default=True, help="Clients that write, too.")
 @click.option("--readers", type=click.IntRange(0, 100), default=4, show_default=True, help="Clients that only read.")
+@click.option(
+    "--virtual", is_flag=True,
+    help="Servers, network, disks and clock in this process: many times faster, and the same seed is the same run.",
+)  # fmt: skip
 @click.option("--secure", is_flag=True, help="With certificates: mutual TLS on all connections.")
 @click.option(
     "--break", "broken", multiple=True, type=click.Choice([fault.value for fault in Fault]),
@@ -38,8 +45,8 @@ from refimpl.torture.run import Plan, Progress, Report, Run
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(
-    seconds: float, seed: int | None, servers: int, writers: int, readers: int, secure: bool, broken: tuple[str, ...],
-    folder: Path | None, as_json: bool,
+    seconds: float, seed: int | None, servers: int, writers: int, readers: int, virtual: bool, secure: bool,
+    broken: tuple[str, ...], folder: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Start servers, kill and stop and part them while clients work, and judge what the clients saw.
 
@@ -48,6 +55,8 @@ def command(
     is printed, with the command to try again. Exit 22: a search was given up, which is not a pass. Exit 25: a planted
     fault was not found. Ctrl-C ends it early: what clients have seen until then is judged.
     """
+    if virtual and secure:
+        raise Stop(Exit.USAGE, "--secure takes real connections: there is no TLS between virtual ones; leave one out")
     seed = SystemRandom().randrange(1 << 31) if seed is None else seed
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise Stop(Exit.USAGE, f"{folder} is not empty; give the servers a new folder")
@@ -55,10 +64,14 @@ def command(
     place = Path(tempfile.mkdtemp(prefix="refimpl-torture-")) if folder is None else folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     click.echo(f"seed {seed}, folder {place}", err=True)
-    plan = Plan(seconds, Shape(servers, seed, broken, secure=secure), writers, readers)
-    run = Run(plan, place, _show if sys.stderr.isatty() else lambda progress: None)
+    plan = Plan(seconds, Shape(servers, seed, broken, secure=secure), writers, readers, virtual)
+    show = _ProgressLine(seconds).show if sys.stderr.isatty() else lambda progress: None
+    run = Run(plan, place, VirtualWorld() if virtual else ThisMachine(), show)
     try:
-        asyncio.run(_until_signal(run))
+        if virtual:
+            run_virtually(_until_signal(run), seed)
+        else:
+            asyncio.run(_until_signal(run))
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass  # the report says so
     finally:
@@ -89,13 +102,25 @@ def _conclusion(report: Report) -> Exit:
     return Exit.SURVIVED if report.plan.shape.broken else Exit.DONE
 
 
-def _show(progress: Progress) -> None:
-    counts = progress.counts
-    click.echo(
-        f"\r\033[K{progress.seconds:5.0f} s  {counts.get('ok', 0):,} answered, {counts.get('unknown', 0):,} not, "
-        f"{counts.get('kills', 0)} kills, {counts.get('elections', 0)} elections, {progress.findings} findings",
-        nl=False, err=True,
-    )  # fmt: skip
+class _ProgressLine:
+    """One line on a terminal, rewritten."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begun = self._shown = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        now, counts = time.monotonic(), progress.counts
+        if now - self._shown < 0.2:
+            return
+        self._shown = now
+        done = progress.seconds
+        left = max(0.0, self._seconds - done) * (now - self._begun) / done if done else 0.0
+        click.echo(
+            f"\r\033[K{done:.0f} of {self._seconds:g} s, {left:.0f} s left: {counts.get('ok', 0):,} answered, "
+            f"{counts.get('unknown', 0):,} not, {counts.get('kills', 0)} kills, {counts.get('elections', 0)} elections",
+            nl=False, err=True,
+        )  # fmt: skip
 
 
 def _say(report: Report, code: Exit, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +13,13 @@ from typing import Any
 from refimpl.certificates import issue
 from refimpl.client import Client
 from refimpl.dialling import Address
+from refimpl.driver import Timings
 from refimpl.entry import ServerId
 from refimpl.exits import Exit
 from refimpl.tls import Identity
 from refimpl.torture.passage import Passage, State
-from refimpl.torture.process import ServerProcess
+from refimpl.torture.process import Orders, ServerProcess
+from refimpl.torture.world import World, nanoseconds, now
 
 DEEDS = "deeds.log"
 """In the folder of a run: what was done, and what was seen of it."""
@@ -61,6 +62,7 @@ class Cluster:
 
     folder: Path
     shape: Shape
+    world: World
     processes: dict[ServerId, ServerProcess] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     deeds: list[Deed] = field(default_factory=list)
@@ -68,7 +70,7 @@ class Cluster:
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     leaders: dict[int, ServerId] = field(default_factory=dict)  # by term
     leaderless: int = 0  # nanoseconds in which no running process, stopped ones included, said that it leads
-    begun: int = field(default_factory=time.monotonic_ns)
+    begun: int = 0  # nanoseconds, on the world's clock
     _peers: dict[tuple[ServerId, ServerId], Passage] = field(default_factory=dict)
     _clients: dict[ServerId, Passage] = field(default_factory=dict)
     _sick: set[ServerId] = field(default_factory=set)  # have had a bad disk since they were started
@@ -82,6 +84,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Start them all and wait until they listen. One that does not is a finding."""
+        self.begun = nanoseconds()
         names = [ServerId(f"s{number}") for number in range(1, self.shape.size + 1)]
         for there in names:
             self._clients[there] = self._passage(there)
@@ -91,15 +94,15 @@ class Cluster:
         if self.shape.secure:
             issue(self._certificates, (*names, CLIENT))
         for name in names:
-            peers = ",".join(f"{there}={self._peers[name, there].address}" for there in names if there != name)
-            options = [
-                "--peers", peers, "--seed", str(self.shape.seed),
-                "--election-timeout", str(ELECTION_TIMEOUT), "--heartbeat", str(HEARTBEAT),
-                *(word for fault in self.shape.broken for word in ("--break", fault)),
-                *(["--lossy"] if self.shape.lossy else []),
-                *(["--certificates", str(self._certificates)] if self.shape.secure else ["--insecure"]),
-            ]  # fmt: skip
-            self.processes[name] = ServerProcess(name, self.folder, options)
+            orders = Orders(
+                peers={there: self._peers[name, there].address for there in names if there != name},
+                seed=self.shape.seed,
+                timings=Timings(ELECTION_TIMEOUT, HEARTBEAT),
+                broken=self.shape.broken,
+                lossy=self.shape.lossy,
+                certificates=self._certificates if self.shape.secure else None,
+            )
+            self.processes[name] = self.world.process(name, self.folder, orders)
         for process in self.processes.values():
             self._start(process)
         self._watching = asyncio.create_task(self._watch())
@@ -107,7 +110,7 @@ class Cluster:
 
     def _start(self, process: ServerProcess) -> None:
         # Few entries a message open the gaps between messages that many close.
-        process.start("--max-entries", str(self._chance.choice(ENTRIES_A_MESSAGE)))
+        process.start(self._chance.choice(ENTRIES_A_MESSAGE))
 
     async def end(self) -> None:
         """Nothing that was started is left, however this is reached."""
@@ -124,18 +127,23 @@ class Cluster:
         self._watching.cancel()
         for process in self.processes.values():
             process.ask_to_end()
-        give_up_at = time.monotonic() + SECONDS_TO_END
+        give_up_at = now() + SECONDS_TO_END
         for name, process in self.processes.items():
-            while process.is_running and time.monotonic() < give_up_at:
+            while process.is_running and now() < give_up_at:
                 await asyncio.sleep(LOOK)
             self._look_at_news(process)
             if process.exit_code != Exit.DONE:
                 self.find(f"{name} was asked to end and did so with {process.exit_code}, in {SECONDS_TO_END:g} s")
 
     def _passage(self, there: ServerId) -> Passage:
-        passage = Passage(lambda: self.processes[there].address if there in self.processes else None)
+        passage = self.world.passage(lambda: self.processes[there].address if there in self.processes else None)
         passage.open()
         return passage
+
+    @property
+    def elapsed(self) -> int:
+        """Nanoseconds since the start."""
+        return nanoseconds() - self.begun
 
     # What can be seen -----------------------------------------------------------------------------------------------
 
@@ -183,19 +191,19 @@ class Cluster:
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait until it holds, or so long; whether it holds."""
-        give_up_at = time.monotonic() + seconds
+        give_up_at = now() + seconds
         while not holds():
-            if time.monotonic() > give_up_at:
+            if now() > give_up_at:
                 return False
             await asyncio.sleep(LOOK / 2)
         return True
 
     async def until_up(self, names: Iterable[ServerId]) -> None:
         """Wait until they listen."""
-        give_up_at = time.monotonic() + SECONDS_TO_START
+        give_up_at = now() + SECONDS_TO_START
         for name in names:
             while self.processes[name].address is None and not self.failed.is_set():
-                if time.monotonic() > give_up_at:
+                if now() > give_up_at:
                     self.find(f"{name} did not start in {SECONDS_TO_START:g} s; see {self.processes[name].log}")
                 await asyncio.sleep(LOOK)
 
@@ -203,7 +211,7 @@ class Cluster:
 
     def note(self, text: str) -> None:
         """A line for whoever looks into a failure."""
-        deed = Deed(time.monotonic_ns() - self.begun, text)
+        deed = Deed(self.elapsed, text)
         self.deeds.append(deed)
         with (self.folder / DEEDS).open("a", encoding="utf-8") as file:
             file.write(f"{deed.at / 1e9:9.3f}  {deed.text}\n")
@@ -304,7 +312,7 @@ class Cluster:
     # Watching ---------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        looked = time.monotonic_ns()
+        looked = nanoseconds()
         while True:
             for name, process in self.processes.items():
                 self._look_at_news(process)
@@ -312,8 +320,8 @@ class Cluster:
                     self._look_at_news(process)
                     self._look_at_end(name, process)
             if self.leader is None:
-                self.leaderless += time.monotonic_ns() - looked
-            looked = time.monotonic_ns()
+                self.leaderless += nanoseconds() - looked
+            looked = nanoseconds()
             await asyncio.sleep(LOOK)
 
     def _look_at_news(self, process: ServerProcess) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from refimpl.directory import Readable
 from refimpl.entry import Append, Entry, Put, ServerId
 from refimpl.failing_window import FailingWindow, failing_window
 from refimpl.history import Call
 from refimpl.linearizability import Limit, Linearizable, NotLinearizable, Unknown, linearize
-from refimpl.real_directory import ReadOnlyDirectory
 from refimpl.segments import LogReader
 
 LIMIT = Limit(configurations=1_000_000, seconds=60.0)
@@ -41,12 +40,12 @@ def judge_key(key: str, calls: Iterable[Call]) -> NoOrder | Unknown | None:
             return verdict
 
 
-def judge_answered(folders: Mapping[ServerId, Path], calls: Iterable[Call]) -> list[str]:
+def judge_answered(directories: Mapping[ServerId, Readable], calls: Iterable[Call]) -> list[str]:
     """Answered writes that no server's log has below its commit mark. The servers have ended well: a mark is lazy."""
     committed = {
         entry.command.operation.value
-        for folder in folders.values()
-        for entry in _read(folder).committed
+        for directory in directories.values()
+        for entry in _read(directory).committed
         if entry.command is not None and isinstance(entry.command.operation, Put | Append)
     }
     return [
@@ -58,12 +57,12 @@ def judge_answered(folders: Mapping[ServerId, Path], calls: Iterable[Call]) -> l
     ]
 
 
-def judge_logs(folders: Mapping[ServerId, Path]) -> list[str]:
+def judge_logs(directories: Mapping[ServerId, Readable]) -> list[str]:
     """What is wrong with what the servers have committed. Also while they run. Raises WalDamaged, DiskError."""
     findings = []
     agreed: tuple[ServerId | None, list[Entry]] = (None, [])
-    for server, folder in folders.items():
-        log = _read(folder)
+    for server, directory in directories.items():
+        log = _read(directory)
         if log.gave_up is not None:
             findings.append(f"{server} gave up entries behind {log.gave_up}, which it had committed")
         longest_by, longest = agreed
@@ -84,10 +83,10 @@ class _Log:
     gave_up: int | None = None
 
 
-def _read(folder: Path) -> _Log:
+def _read(directory: Readable) -> _Log:
     entries: list[Entry] = []
     commit_index = 0
-    for frame in LogReader(ReadOnlyDirectory(folder)):
+    for frame in LogReader(directory):
         record = frame.record
         if record.truncate_to is not None:
             if record.truncate_to < commit_index:

@@ -8,17 +8,19 @@ loses packets for a while.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum
 
 from refimpl.dialling import Address
 
 CHUNK = 1 << 16
-PAUSE = 0.1
 MAX_HELD = 256
 """Chunks that a slow or frozen passage holds in one direction before it reads no more."""
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class State(Enum):
@@ -27,7 +29,7 @@ class State(Enum):
     CUT = "cut"
 
 
-class Passage:
+class Passage(ABC):
     """From `open` to `close`. `target` says where it leads at the moment, None for nowhere."""
 
     def __init__(self, target: Callable[[], Address | None]) -> None:
@@ -36,21 +38,16 @@ class Passage:
         self._state = State.OPEN
         self._passable = asyncio.Event()
         self._passable.set()
-        self._carrying: set[asyncio.Task[None]] = set()
-        self._listener: socket.socket | None = None
-        self._listening: asyncio.Task[None] | None = None
+        self._carrying: dict[asyncio.Task[None], None] = {}
 
+    @abstractmethod
     def open(self) -> None:
-        """Listen on a port of the system's choice, in the loop that runs."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.setblocking(False)
-        self._listening = asyncio.create_task(self._listen(self._listener))
+        """Listen on a port that is free, in the loop that runs."""
 
     @property
+    @abstractmethod
     def address(self) -> Address:
         """Whom to dial."""
-        assert self._listener is not None, "the passage is open"
-        return Address(*self._listener.getsockname())
 
     def put(self, state: State) -> None:
         """Change what happens to bytes from now on."""
@@ -64,42 +61,30 @@ class Passage:
 
     def drop(self) -> None:
         """End all connections that go through; what was on the way is lost."""
-        for task in self._carrying:
+        for task in tuple(self._carrying):
             task.cancel()
 
     async def close(self) -> None:
         """Be gone, with all connections."""
-        tasks = [*self._carrying, *([] if self._listening is None else [self._listening])]
+        tasks = tuple(self._carrying)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            self._listener.close()
-        await asyncio.sleep(0)  # asyncio closes sockets in its next round
 
-    async def _listen(self, listener: socket.socket) -> None:
-        # Not asyncio's server: closed at the wrong moment, that one forgets a connection which it has just accepted.
-        while True:
-            try:
-                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
-            except OSError:
-                await asyncio.sleep(PAUSE)  # too many files are open, say; who dials waits
-            else:
-                self._take(connection)
-
-    def _take(self, connection: socket.socket) -> None:
-        task = asyncio.create_task(self._carry_for(connection))
-        self._carrying.add(task)
+    def _take(self, accept: Callable[[], Awaitable[Streams]], close: Callable[[], None] = lambda: None) -> None:
+        """Carry what comes through a connection; `close` is called at the end, however that comes."""
+        task = asyncio.create_task(self._carry_for(accept))
+        self._carrying[task] = None
 
         def end(task: asyncio.Task[None]) -> None:
-            self._carrying.discard(task)
-            connection.close()  # of a task that was cancelled before it began; otherwise it is closed already
+            del self._carrying[task]
+            close()
 
         task.add_done_callback(end)
 
-    async def _carry_for(self, connection: socket.socket) -> None:
+    async def _carry_for(self, accept: Callable[[], Awaitable[Streams]]) -> None:
         with suppress(OSError):  # whoever hangs up has nothing more to say
-            reader, writer = await asyncio.open_connection(sock=connection)
+            reader, writer = await accept()
             try:
                 await self._carry(reader, writer)
             finally:

@@ -1,126 +1,89 @@
-"""One server process as the harness sees it: started, killed, stopped, and read through its log."""
+"""One server as the harness sees it: started, killed, stopped, and read through its log."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from refimpl.dialling import Address
+from refimpl.directory import Readable
+from refimpl.driver import Timings
 from refimpl.entry import ServerId
 
 
-@dataclass(slots=True)
-class ServerProcess:
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How a server is to be started, whenever it is."""
+
+    peers: Mapping[ServerId, Address]
+    seed: int
+    timings: Timings
+    broken: tuple[str, ...]
+    lossy: bool
+    certificates: Path | None
+
+
+class ServerProcess(ABC):
     """It runs from `start` until its process ends; the log file goes on over all its lives."""
 
-    name: ServerId
-    folder: Path
-    options: Sequence[str]
-    address: Address | None = None  # where it listens, once it has said so
-    paused: bool = False
-    is_leader: bool = False
-    is_candidate: bool = False
-    term: int = 0  # in which it has last changed its role
-    is_watched: bool = False  # from its start until somebody has taken note of its end
-    _process: subprocess.Popen[bytes] | None = None
-    _read_to: int = 0
+    def __init__(self, name: ServerId, folder: Path, orders: Orders) -> None:
+        self.name = name
+        self.orders = orders
+        self.log = folder / f"{name}.log"
+        self.ailment = folder / f"{name}.ailment"  # what ails its disk is written here (refimpl/ailing_directory.py)
+        self.address: Address | None = None  # where it listens, once it has said so
+        self.paused = False
+        self.is_leader = False
+        self.is_candidate = False
+        self.term = 0  # in which it has last changed its role
+        self.is_watched = False  # from its start until somebody has taken note of its end
+
+    @abstractmethod
+    def start(self, max_entries: int) -> None:
+        """Start it, with so many entries a message at most."""
 
     @property
-    def log(self) -> Path:
-        return self.folder / f"{self.name}.log"
+    @abstractmethod
+    def is_running(self) -> bool: ...
 
     @property
-    def ailment(self) -> Path:
-        """What ails its disk is written here (refimpl/ailing_directory.py)."""
-        return self.folder / f"{self.name}.ailment"
-
-    @property
-    def data(self) -> Path:
-        return self.folder / self.name
-
-    def start(self, *options: str) -> None:
-        """Start it with these options besides its own."""
-        assert not self.is_running, f"{self.name} is running"
-        self._let_go()
-        self.is_watched = True
-        with self.log.open("ab") as log:
-            # stdout, too: what a dying interpreter prints belongs into the log.
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "refimpl", "serve", "--id", self.name, "--listen", "127.0.0.1:0",
-                    "--data", str(self.data), "--ailment", str(self.ailment), "--until-eof", *self.options, *options,
-                ],
-                stdin=subprocess.PIPE,  # its end tells the server that the harness is gone, whatever ended it
-                stdout=log, stderr=log,
-                # A terminal's Ctrl-C is the harness's, which ends them all itself. The session is ours, too: a stopped
-                # process does not see its input end, but POSIX hangs up on it when its group is nobody's any more.
-                process_group=0,
-            )  # fmt: skip
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
+    @abstractmethod
     def exit_code(self) -> int | None:
         """Negative: the number of the signal; None while it runs."""
-        return None if self._process is None else self._process.poll()
 
+    @abstractmethod
     def kill(self) -> None:
         """kill -9, whether it runs, is stopped, or has ended."""
-        self._forget()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._let_go()
 
+    @abstractmethod
     def pause(self) -> None:
-        if self.is_running and self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-            self.paused = True
+        """SIGSTOP, if it runs."""
 
+    @abstractmethod
     def go_on(self) -> None:
-        if self._process is not None and self.is_running:
-            self._process.send_signal(signal.SIGCONT)
-        self.paused = False
+        """SIGCONT, if it runs."""
 
+    @abstractmethod
     def ask_to_end(self) -> None:
-        if self._process is not None and self.is_running:
-            self._process.terminate()
+        """SIGTERM, if it runs."""
 
+    @abstractmethod
     def ended(self) -> None:
         """Note that it has ended by itself."""
-        self._forget()
-        self._let_go()
 
+    @abstractmethod
     def news(self) -> list[dict[str, Any]]:
         """What it has logged since the last time. A line that is no event has the event "text"."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(self._read_to)
-                data = log.read()
-        except FileNotFoundError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read_to += len(whole)
-        events = []
-        for line in whole.splitlines():
-            try:
-                event = msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError:
-                event = {"event": "text", "text": line.decode(errors="replace")}
-            self._note(event)
-            events.append(event)
-        return events
 
-    def _note(self, event: dict[str, Any]) -> None:
+    @property
+    @abstractmethod
+    def directory(self) -> Readable:
+        """What its disk holds."""
+
+    def _note(self, event: Mapping[str, Any]) -> None:
         match event.get("event"):
             case "listening":
                 self.address = Address.parse(event["address"])
@@ -128,10 +91,6 @@ class ServerProcess:
                 self.is_leader = event["role"] == "leader"
                 self.is_candidate = event["role"] == "candidate"
                 self.term = int(event["term"])
-
-    def _let_go(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
 
     def _forget(self) -> None:
         self.address = None

@@ -14,12 +14,13 @@ DEEDS_SHOWN = 40
 
 
 def reproducing_command(plan: Plan) -> str:
-    """What does the same again. Chance in the machine is not part of it: it may take another try."""
+    """What does the same again. Chance in a real machine is not part of it: it may take another try."""
     shape = plan.shape
     words = [
         "python", "-m", "refimpl", "torture", "--seconds", f"{plan.seconds:g}", "--seed", str(shape.seed),
         "--servers", str(shape.size), "--writers", str(plan.writers), "--readers", str(plan.readers),
-        *(["--secure"] if shape.secure else []), *(word for fault in shape.broken for word in ("--break", fault)),
+        *(["--virtual"] if plan.virtual else []), *(["--secure"] if shape.secure else []),
+        *(word for fault in shape.broken for word in ("--break", fault)),
     ]  # fmt: skip
     return shlex.join(words)
 
@@ -34,7 +35,8 @@ def _lines(report: Report) -> Iterator[str]:
     def count(name: str) -> int:
         return counts.get(name, 0)
 
-    yield f"seed {shape.seed}, {shape.size} servers, {report.seconds:.0f} s" + (
+    clock = "virtual s" if report.plan.virtual else "s"
+    yield f"seed {shape.seed}, {shape.size} servers, {report.seconds:.0f} {clock}" + (
         f", broken on purpose: {', '.join(shape.broken)}" if shape.broken else ""
     )
     yield (

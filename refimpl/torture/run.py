@@ -7,13 +7,13 @@ come up and agree without further help, every key is read once more, and the ser
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from refimpl.directory import Readable
 from refimpl.entry import ServerId
 from refimpl.errors import RefimplError
 from refimpl.linearizability import Unknown
@@ -21,6 +21,7 @@ from refimpl.torture.cluster import Cluster, Deed, Shape
 from refimpl.torture.judge import NoOrder, judge_answered, judge_key, judge_logs
 from refimpl.torture.nemeses import torment
 from refimpl.torture.workload import Workload
+from refimpl.torture.world import World, now
 from refimpl.wire import Status
 
 SECONDS_TO_AGREE = 60.0
@@ -29,12 +30,13 @@ SECONDS_BETWEEN_LOGS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. Equal plans do the same things; what comes of them depends on the machine, too."""
+    """What to run. Equal plans do the same things; what comes of them depends on the machine, too, unless `virtual`."""
 
     seconds: float
     shape: Shape
     writers: int = 8
     readers: int = 4
+    virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,13 @@ class Report:
 class Run:
     """One run in a folder, which must be empty. `report` is there also when the run was cut short."""
 
-    def __init__(self, plan: Plan, folder: Path, show: Callable[[Progress], None] = lambda progress: None) -> None:
+    def __init__(
+        self, plan: Plan, folder: Path, world: World, show: Callable[[Progress], None] = lambda progress: None
+    ) -> None:
         self.report = Report(plan)
         self._plan = plan
         self._show = show
-        self._cluster = Cluster(folder, plan.shape)
+        self._cluster = Cluster(folder, plan.shape, world)
 
     async def run(self) -> Report:
         """Runs to the end, or to the first finding; cancelled, it judges what clients have seen until then.
@@ -87,8 +91,8 @@ class Run:
         try:
             await cluster.start()
             workload = Workload(
-                cluster.client, self._plan.shape.seed, self._plan.writers, self._plan.readers, cluster.begun,
-                lambda key: self._judge(key, workload),
+                cluster.client, self._plan.shape.seed, self._plan.writers, self._plan.readers,
+                lambda: cluster.elapsed, lambda key: self._judge(key, workload),
             )  # fmt: skip
             try:
                 await self._torture(workload)
@@ -112,9 +116,9 @@ class Run:
             asyncio.create_task(torment(self._cluster, Random(f"{self._plan.shape.seed} nemeses"))),
         ]
         failing = asyncio.create_task(self._cluster.failed.wait())
-        end = time.monotonic() + self._plan.seconds
+        end = now() + self._plan.seconds
         try:
-            while (left := end - time.monotonic()) > 0 and not failing.done():
+            while (left := end - now()) > 0 and not failing.done():
                 done, _ = await asyncio.wait((failing, *working), timeout=min(1.0, left), return_when="FIRST_COMPLETED")
                 self._show(self._progress(workload))
                 for task in done & set(working):
@@ -137,16 +141,16 @@ class Run:
             self._judge(key, workload)
         await cluster.end_well()
         try:
-            findings = judge_logs(self._folders)
-            findings += judge_answered(self._folders, (call for calls in workload.calls.values() for call in calls))
+            findings = judge_logs(self._directories)
+            findings += judge_answered(self._directories, (call for calls in workload.calls.values() for call in calls))
         except RefimplError as error:
             findings = [f"a server's log cannot be read: {error}"]
         for finding in findings:
             cluster.find(finding)
 
     @property
-    def _folders(self) -> dict[ServerId, Path]:
-        return {name: process.data for name, process in self._cluster.processes.items()}
+    def _directories(self) -> dict[ServerId, Readable]:
+        return {name: process.directory for name, process in self._cluster.processes.items()}
 
     async def _read_along(self) -> None:
         """Judge the servers' logs now and then; what is found only at the end says less of how it came to be."""
@@ -154,13 +158,13 @@ class Run:
             await asyncio.sleep(SECONDS_BETWEEN_LOGS)
             # A log may be written anew while it is read, by a server that starts.
             with suppress(RefimplError):
-                for finding in await asyncio.to_thread(judge_logs, self._folders):
+                for finding in await asyncio.to_thread(judge_logs, self._directories):
                     self._cluster.find(finding)
 
     async def _agree(self) -> bool:
         """Whether they come to one leader and the same commit index, all applied, of their own accord."""
-        give_up_at = time.monotonic() + SECONDS_TO_AGREE
-        while time.monotonic() < give_up_at and not self._cluster.failed.is_set():
+        give_up_at = now() + SECONDS_TO_AGREE
+        while now() < give_up_at and not self._cluster.failed.is_set():
             states = await asyncio.gather(*(self._status(name) for name in self._cluster.names))
             known = [state for state in states if state is not None]
             if len(known) == len(states):
@@ -193,7 +197,7 @@ class Run:
     def _progress(self, workload: Workload) -> Progress:
         cluster = self._cluster
         counts = {**cluster.counts, **workload.counts}
-        return Progress((time.monotonic_ns() - cluster.begun) / 1e9, counts, len(cluster.findings))
+        return Progress(cluster.elapsed / 1e9, counts, len(cluster.findings))
 
     def _sum_up(self, workload: Workload) -> None:
         cluster, report = self._cluster, self.report
@@ -203,6 +207,6 @@ class Run:
         report.keys = len(workload.calls)
         report.leaderless = cluster.leaderless
         report.longest_silence = workload.longest_silence
-        report.seconds = (time.monotonic_ns() - cluster.begun) / 1e9
+        report.seconds = cluster.elapsed / 1e9
         found = [deed.at for deed in cluster.deeds if deed.text.startswith("FOUND")]
         report.seconds_to_first_finding = min(found) / 1e9 if found else None

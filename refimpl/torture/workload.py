@@ -8,7 +8,6 @@ are judged while the run goes on.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -33,16 +32,18 @@ class Workload:
     """`readers` only read: once on a server they stay there for as long as it answers."""
 
     def __init__(
-        self, session: Session, seed: int, writers: int, readers: int, begun: int, closed: Callable[[str], None]
-    ) -> None:
-        """`closed` is called with each key that nobody will ask for any more, until the final reads."""
+        self, session: Session, seed: int, writers: int, readers: int, now: Callable[[], int],
+        closed: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """`now`: nanoseconds since the run began. `closed` is called with each key that nobody will ask for any more,
+        until the final reads."""
         self.calls: dict[str, list[Call]] = {}
         self.counts: Counter[str] = Counter()
         self.longest_silence = 0
         self._session = session
         self._seed = seed
         self._roles = [False] * writers + [True] * readers
-        self._begun = begun
+        self._now = now
         self._closed = closed
         self._keys: list[str] = []
         self._under_way: Counter[str] = Counter()
@@ -136,6 +137,3 @@ class Workload:
         self.counts["ok"] += 1
         self.longest_silence = max(self.longest_silence, now - self._last_answer)
         self._last_answer = now
-
-    def _now(self) -> int:
-        return time.monotonic_ns() - self._begun

@@ -12,6 +12,7 @@ import pytest
 
 from refimpl.dialling import Address
 from refimpl.torture.passage import Passage, State
+from refimpl.torture.system_passage import SystemPassage
 
 SECONDS = 10.0
 SOON = 0.05
@@ -28,7 +29,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 @asynccontextmanager
 async def passage_to_an_echo() -> AsyncIterator[Passage]:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    passage = Passage(lambda: Address(*server.sockets[0].getsockname()[:2]))
+    passage = SystemPassage(lambda: Address(*server.sockets[0].getsockname()[:2]))
     passage.open()
     try:
         yield passage
@@ -154,7 +155,7 @@ def test_who_hangs_up_is_hung_up_on_after_what_he_said(end: bytes) -> None:
 
 def test_a_passage_that_leads_nowhere_hangs_up() -> None:
     async def run() -> None:
-        passage = Passage(lambda: None)
+        passage = SystemPassage(lambda: None)
         passage.open()
         reader, writer = await asyncio.open_connection(passage.address.host, passage.address.port)
         assert await is_closed(reader)
@@ -167,7 +168,7 @@ def test_a_passage_that_leads_nowhere_hangs_up() -> None:
 def test_a_passage_that_is_closed_while_it_is_dialled_leaves_nothing_open() -> None:
     async def run() -> None:
         for turns in range(6):  # of the loop, between the connection and the end: one of them hits the moment
-            passage = Passage(lambda: Address("127.0.0.1", 1))
+            passage = SystemPassage(lambda: Address("127.0.0.1", 1))
             passage.open()
             with socket.create_connection((passage.address.host, passage.address.port)):
                 for _ in range(turns):

@@ -19,7 +19,7 @@ from refimpl.durable import Record
 from refimpl.entry import ClientId, Command, Entry, Get, Index, Put, Serial, ServerId, Term
 from refimpl.exits import Exit
 from refimpl.history import Call
-from refimpl.real_directory import RealDirectory
+from refimpl.real_directory import ReadOnlyDirectory, RealDirectory
 from refimpl.torture.cluster import Deed, Shape
 from refimpl.torture.judge import NoOrder, judge_answered, judge_key, judge_logs
 from refimpl.torture.report import in_words
@@ -110,7 +110,7 @@ def entry(term: int, value: str) -> Entry:
     return Entry(Term(term), Command(ClientId("c"), Serial(1), Put("k", value)))
 
 
-def log(folder: Path, *records: Record) -> Path:
+def log(folder: Path, *records: Record) -> ReadOnlyDirectory:
     """A server's log, as it is when the server has ended."""
     directory = RealDirectory(folder)
     try:
@@ -120,7 +120,7 @@ def log(folder: Path, *records: Record) -> Path:
         log_file.flush()
     finally:
         directory.close()
-    return folder
+    return ReadOnlyDirectory(folder)
 
 
 def test_logs_that_agree_as_far_as_they_are_committed_are_right(tmp_path: Path) -> None:

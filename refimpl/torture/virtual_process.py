@@ -1,0 +1,165 @@
+"""A server that runs in this process, on a virtual loop and a simulated disk.
+
+It is killed as by a power cut: of what was not flushed any part may survive, as refimpl/crashes.py has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import traceback
+from pathlib import Path
+from typing import Any
+
+from refimpl import wal
+from refimpl.ailing_directory import AilingDirectory, ailment_in
+from refimpl.crashes import Crashes
+from refimpl.dialling import Address
+from refimpl.entry import ServerId
+from refimpl.exits import Exit
+from refimpl.faults import faults_named
+from refimpl.life import live
+from refimpl.server import Server, Settings
+from refimpl.simulated_directory import SimulatedDirectory
+from refimpl.simulation.chance import Chance
+from refimpl.storage import Storage
+from refimpl.torture.process import Orders, ServerProcess
+from refimpl.torture.world import now
+from refimpl.virtual.loop import VirtualLoop
+from refimpl.virtual.machine import Machine
+from refimpl.virtual.network import HOST
+
+SECONDS_TO_START = (0.1, 0.4)
+SECONDS_TO_SYNC = (0.0002, 0.003)
+SEGMENT_SIZES = (1 << 12, 1 << 14, 1 << 20)
+
+
+class VirtualProcess(ServerProcess):
+    """`server` runs while `machine` lives."""
+
+    def __init__(self, name: ServerId, folder: Path, orders: Orders) -> None:
+        super().__init__(name, folder, orders)
+        self.events: list[dict[str, Any]] = []
+        self._chance = Chance(orders.seed, "process", name)
+        self._disk = SimulatedDirectory(f"disk of {name}")
+        self._machine: Machine | None = None
+        self._life: asyncio.Task[int] | None = None
+        self._server: Server | None = None
+        self._killed = False
+
+    def start(self, max_entries: int) -> None:
+        assert not self.is_running, f"{self.name} is running"
+        self.is_watched, self._killed = True, False
+        self._machine = Machine(self._seconds_to_sync, self._hear)
+        orders = self.orders
+        settings = Settings(
+            self.name, orders.peers, Path(self.name), None, orders.timings, seed=orders.seed,
+            broken=faults_named(orders.broken), max_entries=max_entries,
+        )  # fmt: skip
+        self._life = self._machine.run(self._live(settings))
+
+    @property
+    def is_running(self) -> bool:
+        return self._life is not None and not self._killed and not self._life.done()
+
+    @property
+    def exit_code(self) -> int | None:
+        if self._killed:
+            return -signal.SIGKILL
+        return self._life.result() if self._life is not None and self._life.done() else None
+
+    def kill(self) -> None:
+        self._forget()
+        if self.is_running:
+            self._killed = True
+            self._lose_power()
+
+    def pause(self) -> None:
+        if self.is_running and self._machine is not None:
+            self._machine.is_paused = self.paused = True
+
+    def go_on(self) -> None:
+        if self._machine is not None:
+            _loop().go_on(self._machine)
+        self.paused = False
+
+    def ask_to_end(self) -> None:
+        if self._server is not None and self.is_running:
+            self._server.stop()
+
+    def ended(self) -> None:
+        self._forget()
+        self._lose_power()
+
+    def news(self) -> list[dict[str, Any]]:
+        events, self.events = self.events, []
+        for event in events:
+            self._note(event)
+        return events
+
+    @property
+    def directory(self) -> SimulatedDirectory:
+        return SimulatedDirectory(self._disk.name, self._disk.durable)
+
+    async def _live(self, settings: Settings) -> int:
+        await asyncio.sleep(self._seconds(SECONDS_TO_START))
+        self._server = Server(settings, Address(HOST, 0), lambda: _SimulatedStorage(self._ailing_disk(), self._chance))
+        try:
+            return await live(self._server)
+        except Exception:
+            self._tell({"event": "bug", "traceback": traceback.format_exc()})
+            return Exit.INTERNAL_ERROR
+
+    def _hear(self, record: logging.LogRecord) -> None:
+        event = dict(getattr(record, "fields", None) or {"event": record.getMessage()})
+        if record.exc_info:
+            event["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        self._tell(event)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({"seconds": now(), **event}, default=str) + "\n")
+
+    def _lose_power(self) -> None:
+        machine, self._machine, self._server = self._machine, None, None
+        if machine is None:
+            return
+        # Whatever the dying program still does, it does to a disk that nobody will see again.
+        self._disk = self._disk.copy()
+        crashes = Crashes(self._disk.unflushed)
+        self._disk.crash(crashes[self._chance.below(crashes.count)])
+        _loop().network.lose(machine)
+        machine.die()
+        _loop().go_on(machine)
+
+    def _ailing_disk(self) -> AilingDirectory:
+        return AilingDirectory(self._disk, self.ailment, sleep=lambda seconds: None)  # see `_seconds_to_sync`
+
+    def _seconds_to_sync(self) -> float:
+        match ailment_in(self.ailment):
+            case ["slow", seconds]:
+                return float(seconds)
+        return self._seconds(SECONDS_TO_SYNC)
+
+    def _seconds(self, bounds: tuple[float, float]) -> float:
+        return self._chance.between(*(round(1e6 * bound) for bound in bounds)) / 1e6
+
+
+class _SimulatedStorage(Storage):
+    """Opened and recovered, as a real one is."""
+
+    def __init__(self, directory: AilingDirectory, chance: Chance) -> None:
+        self.directory = directory
+        self.log_file, self.recovered = wal.recover(directory, chance.one_of(SEGMENT_SIZES))
+
+    def close(self) -> None:
+        """Nothing of the system was opened."""
+
+
+def _loop() -> VirtualLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop

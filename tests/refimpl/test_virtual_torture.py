@@ -1,0 +1,75 @@
+"""Whole servers on a virtual loop: correct ones pass, each planted fault is found, and a seed is one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from refimpl.exits import Exit
+from refimpl.faults import Fault
+from refimpl.torture.cluster import DEEDS
+from tests.refimpl.test_torture import torture
+
+
+def tortured(*arguments: str) -> tuple[int, dict[str, object]]:
+    code, out, _ = torture("--virtual", "--json", *arguments)
+    report: dict[str, object] = json.loads(out)
+    return code, report
+
+
+def check_unbroken(seed: int, servers: int, seconds: int) -> None:
+    code, report = tortured("--seed", str(seed), "--servers", str(servers), "--seconds", str(seconds))
+    assert code == Exit.DONE, (seed, report["findings"], report["unknown"], report["command"])
+    counts = report["counts"]
+    assert isinstance(counts, dict)
+    assert counts["ok"] > 20 * seconds
+    assert counts["elections"] > seconds / 15
+
+
+@pytest.mark.parametrize(("seed", "servers"), [(1, 3), (2, 5)])
+def test_nothing_is_found_in_a_correct_cluster(seed: int, servers: int) -> None:
+    check_unbroken(seed, servers, seconds=30)
+
+
+@pytest.mark.parametrize("fault", [fault.value for fault in Fault])
+def test_each_planted_fault_is_found(fault: str) -> None:
+    code, report = tortured("--seed", "1", "--seconds", "120", "--break", fault)
+    assert (code, report["exit"]) == (Exit.SAFETY, Exit.SAFETY)
+    assert report["command"] == (
+        "python -m refimpl torture --seconds 120 --seed 1 --servers 3 --writers 8 --readers 4 --virtual "
+        f"--break {fault}"
+    )
+
+
+def test_a_seed_is_the_same_run_in_another_process(tmp_path: Path) -> None:
+    def deeds(name: str, arguments: Sequence[str]) -> str:
+        subprocess.run(
+            [
+                sys.executable, "-m", "refimpl", "torture", "--virtual", "--seconds", "12", "--folder",
+                str(tmp_path / name), *arguments,
+            ],
+            env={**os.environ, "PYTHONHASHSEED": str(len(name))}, capture_output=True, check=True,
+        )  # fmt: skip
+        return (tmp_path / name / DEEDS).read_text()
+
+    first = deeds("first", ["--seed", "7"])
+    assert first.count("\n") > 20
+    assert deeds("again", ["--seed", "7"]).replace("again", "first") == first
+    assert deeds("other", ["--seed", "8"]) != first
+
+
+def test_there_is_no_tls_between_virtual_servers() -> None:
+    code, out, _ = torture("--virtual", "--secure", "--json")
+    assert (code, json.loads(out)["exit"]) == (Exit.USAGE, Exit.USAGE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_nothing_is_found_in_five_minutes_of_a_correct_cluster(seed: int) -> None:
+    check_unbroken(seed, servers=3 + 2 * (seed % 2), seconds=300)
