@@ -83,7 +83,10 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path, end: signal.Signal
             servers = set(processes_with(str(folder))) - {run.pid}
             assert servers, "the test sees what it looks for"
             if end is signal.SIGKILL:
-                os.kill(min(servers), signal.SIGSTOP)  # it cannot notice by itself
+                stopped = min(servers)
+                os.kill(stopped, signal.SIGSTOP)  # it cannot notice by itself
+                while "State:\tT" not in Path(f"/proc/{stopped}/status").read_text():
+                    time.sleep(0.02)
             run.send_signal(end)
             assert run.wait(timeout=SECONDS) == code
             assert run.stdout is not None
