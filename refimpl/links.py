@@ -2,7 +2,7 @@
 
 A link promises nothing, as Raft demands nothing: what does not fit into its queue is dropped, the oldest first, because
 what is said last is worth most. It dials again after a pause that doubles up to a limit, varied by chance so that
-servers that lost each other together do not all come back at the same moment.
+servers that lost each other together do not all come back at the same moment; and at once when the peer has dialled.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from contextlib import suppress
 from random import Random
 
 from refimpl import wire
@@ -44,6 +45,12 @@ class Link:
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._connection: Dialled | None = None
+        self._hurried = asyncio.Event()
+
+    def hurry(self) -> None:
+        """The peer is there: do not wait any longer. A leader is quiet to a follower that has come back until its link
+        is up, and must not be for an election timeout."""
+        self._hurried.set()
 
     def send(self, message: PeerMessage) -> None:
         """Send it, or keep it for later, or drop it."""
@@ -82,7 +89,10 @@ class Link:
                 if self._connection is not None:
                     self._connection.close()
                 self._connection = None
-            await asyncio.sleep(pause * self._chance.uniform(0.5, 1))
+            self._hurried.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause * self._chance.uniform(0.5, 1)):
+                    await self._hurried.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _send_queued(self) -> None:

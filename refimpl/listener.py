@@ -63,6 +63,7 @@ class Reception:
     service: Service
     events: Events
     metrics: Metrics
+    greeted: Callable[[ServerId], None]  # is told of each peer that has got in
     open: dict[Accepted, None] = field(default_factory=dict)  # in an order, so that a virtual run can be run again
     strangers: dict[Accepted, None] = field(default_factory=dict)  # the oldest first
     clients: set[Accepted] = field(default_factory=set)
@@ -223,6 +224,7 @@ class Accepted(asyncio.Protocol):
         self._write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, reception.server)))
         if hello.peer is wire.Peer.SERVER:
             reception.events.info("accepted", peer=hello.name, address=self._address)
+            reception.greeted(ServerId(hello.name))
 
     def _why_not_named(self, name: str) -> tuple[str, str] | None:
         if self._reception.tls is None:

@@ -113,6 +113,7 @@ class Server:
                 self.driver,
                 self.events,
                 self.metrics,
+                lambda peer: self._links[peer].hurry(),
             )
             self._links = {peer: self._link(peer, chance) for peer in settings.peers}
             if settings.metrics is not None:

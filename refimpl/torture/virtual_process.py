@@ -46,7 +46,7 @@ class VirtualProcess(ServerProcess):
         self._disk = SimulatedDirectory(f"disk of {name}")
         self._machine: Machine | None = None
         self._life: asyncio.Task[int] | None = None
-        self._server: Server | None = None
+        self.server: Server | None = None
         self._killed = False
 
     def start(self, max_entries: int) -> None:
@@ -86,8 +86,8 @@ class VirtualProcess(ServerProcess):
         self.paused = False
 
     def ask_to_end(self) -> None:
-        if self._server is not None and self.is_running:
-            self._server.stop()
+        if self.server is not None and self.is_running:
+            self.server.stop()
 
     def ended(self) -> None:
         self._forget()
@@ -95,8 +95,6 @@ class VirtualProcess(ServerProcess):
 
     def news(self) -> list[dict[str, Any]]:
         events, self.events = self.events, []
-        for event in events:
-            self._note(event)
         return events
 
     @property
@@ -105,9 +103,9 @@ class VirtualProcess(ServerProcess):
 
     async def _live(self, settings: Settings) -> int:
         await asyncio.sleep(self._seconds(SECONDS_TO_START))
-        self._server = Server(settings, Address(HOST, 0), lambda: _SimulatedStorage(self._ailing_disk(), self._chance))
+        self.server = Server(settings, Address(HOST, 0), lambda: _SimulatedStorage(self._ailing_disk(), self._chance))
         try:
-            return await live(self._server)
+            return await live(self.server)
         except Exception:
             self._tell({"event": "bug", "traceback": traceback.format_exc()})
             return Exit.INTERNAL_ERROR
@@ -119,12 +117,13 @@ class VirtualProcess(ServerProcess):
         self._tell(event)
 
     def _tell(self, event: dict[str, Any]) -> None:
+        self._note(event)
         self.events.append(event)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps({"seconds": now(), **event}, default=str) + "\n")
 
     def _lose_power(self) -> None:
-        machine, self._machine, self._server = self._machine, None, None
+        machine, self._machine, self.server = self._machine, None, None
         if machine is None:
             return
         # Whatever the dying program still does, it does to a disk that nobody will see again.
