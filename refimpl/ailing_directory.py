@@ -63,11 +63,14 @@ class AilingDirectory:
             case ["slow", seconds]:
                 self._sleep(float(seconds))
             case ["failing"]:
-                self._fail(name, "fsync", errno.EIO)
+                self._fail_to_sync(name)
         self._directory.sync(name)
 
     def sync_names(self) -> None:
         self._directory.sync_names()
+
+    def _fail_to_sync(self, name: str) -> None:
+        self._fail(name, "fsync", errno.EIO)
 
     def _fail(self, name: str, operation: str, code: int) -> None:
         refuse(f"{self.name}/{name}", operation, OSError(code, os.strerror(code)))

@@ -103,7 +103,8 @@ class VirtualProcess(ServerProcess):
 
     async def _live(self, settings: Settings) -> int:
         await asyncio.sleep(self._seconds(SECONDS_TO_START))
-        self.server = Server(settings, Address(HOST, 0), lambda: _SimulatedStorage(self._ailing_disk(), self._chance))
+        disk = _AilingDisk(self._disk, self.ailment)
+        self.server = Server(settings, Address(HOST, 0), lambda: _SimulatedStorage(disk, self._chance))
         try:
             return await live(self.server)
         except Exception:
@@ -134,9 +135,6 @@ class VirtualProcess(ServerProcess):
         machine.die()
         _loop().go_on(machine)
 
-    def _ailing_disk(self) -> AilingDirectory:
-        return AilingDirectory(self._disk, self.ailment, sleep=lambda seconds: None)  # see `_seconds_to_sync`
-
     def _seconds_to_sync(self) -> float:
         match ailment_in(self.ailment):
             case ["slow", seconds]:
@@ -145,6 +143,18 @@ class VirtualProcess(ServerProcess):
 
     def _seconds(self, bounds: tuple[float, float]) -> float:
         return self._chance.between(*(round(1e6 * bound) for bound in bounds)) / 1e6
+
+
+class _AilingDisk(AilingDirectory):
+    """An fsync that fails drops what it should have written, as Linux does; a slow one is the machine's affair."""
+
+    def __init__(self, disk: SimulatedDirectory, ailment: Path) -> None:
+        super().__init__(disk, ailment, sleep=lambda seconds: None)
+        self._disk = disk
+
+    def _fail_to_sync(self, name: str) -> None:
+        self._disk.failing_sync = 1
+        self._disk.sync(name)
 
 
 class _SimulatedStorage(Storage):
