@@ -39,7 +39,7 @@ async def kill_leaders_in_a_row(cluster: Cluster, random: Random) -> None:
 
 
 async def power_cut(cluster: Cluster, random: Random) -> None:
-    """Servers with slow disks answer a leader, which dies with all or most of them; it is the last to be back."""
+    """Servers with bad disks answer a leader, which dies with all or most of them; it is the last to be back."""
     leader = await cluster.until_leader(cluster.names)
     if leader is None:
         return
@@ -47,7 +47,7 @@ async def power_cut(cluster: Cluster, random: Random) -> None:
     random.shuffle(others)
     if random.random() < 0.8:
         for name in others:
-            cluster.ail(name, f"slow {random.choice([0.1, 0.3])}")
+            cluster.ail(name, random.choice(["slow 0.1", "slow 0.3", "failing"]))
         await asyncio.sleep(random.uniform(0.4, 1.0))
     # One that lives still has in its memory what it should have flushed, and wins the election.
     dying = len(others) if random.random() < 0.7 else random.randint(len(cluster.names) // 2, len(others))
