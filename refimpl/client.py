@@ -149,7 +149,7 @@ class Client:
                         pause = min(2 * pause, LONGEST_PAUSE)
         except TimeoutError:
             self._hang_up()
-            said = f" (last: {last_error or type(last_error).__name__})" if last_error is not None else ""
+            said = f" (last: {str(last_error) or type(last_error).__name__})" if last_error is not None else ""
             if stranger is not None:
                 said = f" (the leader is {stranger}, which is not among the servers given)"
             if self._sent:

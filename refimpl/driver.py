@@ -110,6 +110,7 @@ class Driver:
         self._last_sync = 0.0  # seconds that it took
         self._heard: dict[ServerId, float] = {}  # when a peer has last answered this leader
         self._unanswered: set[ServerId] = set()  # peers that have not responded to the latest AppendEntries
+        metrics.role("follower", replica.raft.current_term)
 
     # What the network brings ----------------------------------------------------------------------------------------
 
@@ -349,11 +350,12 @@ class Driver:
 def status_of(replica: Replica, leader: ServerId | None) -> Status:
     """How the server sees itself. `leader`: the one that it follows, if it knows one."""
     raft, peers = replica.raft, replica.config.peers
-    matched = raft.role.match_index if isinstance(raft.role, Leader) else {}
+    role = raft.role  # of one moment, also for the thread that serves the metrics
+    matched = role.match_index if isinstance(role, Leader) else {}
     return Status(
         replica.config.server,
         replica.config.servers,
-        type(raft.role).__name__.lower(),
+        type(role).__name__.lower(),
         raft.current_term,
         leader,
         raft.log.last_index,

@@ -80,8 +80,9 @@ class Link:
                 if now() - begun > LONGEST_PAUSE:  # not for a peer that welcomes us and hangs up, again and again
                     pause = SHORTEST_PAUSE
             except (RefimplError, OSError, TimeoutError) as error:
-                if str(error) != last_error:  # once, not each time: a peer may be down for days
-                    last_error = str(error)
+                text = str(error) or type(error).__name__
+                if text != last_error:  # once, not each time: a peer may be down for days
+                    last_error = text
                     self._events.warning(
                         "cannot_link", peer=self._hello.destination, address=str(self._address), error=last_error
                     )

@@ -186,7 +186,7 @@ class Accepted(asyncio.Protocol):
             )
         except (OSError, EOFError) as error:  # ssl.SSLError is an OSError
             self._securing = None
-            self._refuse("unauthenticated", f"TLS failed: {error or type(error).__name__}", tell=False)
+            self._refuse("unauthenticated", f"TLS failed: {str(error) or type(error).__name__}", tell=False)
         finally:  # also where `close` has given up waiting
             self._securing = None
             if secured is None:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from socket import AF_INET6
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -119,6 +119,12 @@ class _Server(ThreadingMixIn, WSGIServer):
     def __init__(self, *arguments: Any) -> None:
         self._places = threading.BoundedSemaphore(MAX_READERS)
         super().__init__(*arguments)
+
+    def server_bind(self) -> None:
+        """As inherited, but for a look at the names of this host, for which a start would wait for a resolver."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hang up on one reader too many: a thread and a file for each would be taken from the server's own work."""

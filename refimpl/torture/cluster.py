@@ -74,7 +74,7 @@ class Cluster:
     _peers: dict[tuple[ServerId, ServerId], Passage] = field(default_factory=dict)
     _clients: dict[ServerId, Passage] = field(default_factory=dict)
     _sick: set[ServerId] = field(default_factory=set)  # have had a bad disk since they were started
-    _watching: asyncio.Task[None] | None = None
+    watching: asyncio.Task[None] | None = None  # from the start on
     _chance: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class Cluster:
             self.processes[name] = self.world.process(name, self.folder, orders)
         for process in self.processes.values():
             self._start(process)
-        self._watching = asyncio.create_task(self._watch())
+        self.watching = asyncio.create_task(self._watch())
         await self.until_up(names)
 
     def _start(self, process: ServerProcess) -> None:
@@ -114,8 +114,8 @@ class Cluster:
 
     async def end(self) -> None:
         """Nothing that was started is left, however this is reached."""
-        if self._watching is not None:
-            self._watching.cancel()
+        if self.watching is not None:
+            self.watching.cancel()
         for process in self.processes.values():
             process.kill()
         for passage in (*self._peers.values(), *self._clients.values()):
@@ -123,8 +123,8 @@ class Cluster:
 
     async def end_well(self) -> None:
         """Ask all to end, and find fault with those that do not do so well and soon."""
-        assert self._watching is not None
-        self._watching.cancel()
+        assert self.watching is not None
+        self.watching.cancel()
         for process in self.processes.values():
             process.ask_to_end()
         give_up_at = now() + SECONDS_TO_END
@@ -356,5 +356,5 @@ class Cluster:
             self.find(f"{name} ended by itself with exit code {code}; see {process.log}")
 
     def _start_again(self, name: ServerId) -> None:
-        if self._watching is not None and not self._watching.done():
+        if self.watching is not None and not self.watching.done():
             self.restart(name)

@@ -115,13 +115,17 @@ class Run:
             asyncio.create_task(self._read_along()),
             asyncio.create_task(torment(self._cluster, Random(f"{self._plan.shape.seed} nemeses"))),
         ]
+        watching = self._cluster.watching
+        assert watching is not None
         failing = asyncio.create_task(self._cluster.failed.wait())
         end = now() + self._plan.seconds
         try:
             while (left := end - now()) > 0 and not failing.done():
-                done, _ = await asyncio.wait((failing, *working), timeout=min(1.0, left), return_when="FIRST_COMPLETED")
+                done, _ = await asyncio.wait(
+                    (failing, watching, *working), timeout=min(1.0, left), return_when="FIRST_COMPLETED"
+                )
                 self._show(self._progress(workload))
-                for task in done & set(working):
+                for task in done & {watching, *working}:
                     task.result()  # neither ends by itself; an error of ours must not pass for a quiet run
         finally:
             for task in (failing, *working):

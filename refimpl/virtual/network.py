@@ -91,6 +91,12 @@ class Listener:
     async def wait_closed(self) -> None:
         """It is closed at once."""
 
+    async def __aenter__(self) -> Listener:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
 
 class End(asyncio.Transport):
     """One side of a connection."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from refimpl import links, wire
+from refimpl import dialling, links, wire
 from refimpl.address_book import FILE, AddressBook, parse_servers
 from refimpl.dialling import Address
 from refimpl.entry import Entry, Index, ServerId, Term
@@ -17,7 +18,7 @@ from refimpl.events import Events
 from refimpl.links import Link
 from refimpl.messages import AppendEntries, PeerMessage
 from refimpl.metrics import Metrics
-from tests.refimpl.servers import run, until
+from tests.refimpl.servers import run_virtually, until
 
 S1, S2 = ServerId("s1"), ServerId("s2")
 
@@ -75,7 +76,7 @@ def test_a_peer_that_welcomes_and_hangs_up_is_dialled_ever_less_often(
             await asyncio.gather(life, return_exceptions=True)
             await asyncio.sleep(0)
 
-    run(body())
+    run_virtually(body())
     # Six pauses of 0.02, 0.04, … 0.64 s, each at least half as long: half a second, however quick the machine is.
     assert dialled[-1] - dialled[0] >= 0.5
 
@@ -109,3 +110,115 @@ def test_an_address_book_reads_back_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"servers": {"s1": "nowhere"}}')
     with pytest.raises(ImpossibleRequest):
         AddressBook.read(tmp_path)
+
+
+def test_a_peer_that_says_nothing_at_all_is_logged(
+    link: Link, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stopped process, a firewall that swallows packets: dialling ends with a TimeoutError, which has no text."""
+    monkeypatch.setattr(dialling, "SECONDS_TO_CONNECT", 0.05)
+    caplog.set_level(logging.WARNING)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def body() -> None:
+        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await asyncio.sleep(0.5)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0.01)
+
+    run_virtually(body())
+    [said] = [record.fields for record in caplog.records if record.getMessage() == "cannot_link"]  # type: ignore[attr-defined]
+    assert said["error"]
+
+
+def test_a_peer_that_reads_nothing_fills_the_queue_and_gets_it_in_order_once_it_reads(link: Link) -> None:
+    received: list[int] = []
+    may_read = asyncio.Event()
+
+    async def body() -> None:
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            frames = wire.FrameReader(wire.MAX_FRAME)
+            writer.write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S2)))
+            await may_read.wait()
+            while data := await reader.read(1 << 20):
+                received.extend(
+                    wire.PEER.decode(payload).term for payload in frames.feed(data) if b"AppendEntries" in payload[:20]
+                )
+            writer.close()
+
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            link.send(message(1))  # before there is a link
+            life = asyncio.create_task(link.run())
+            await until(lambda: link._connection is not None)
+            number = 1
+            while len(link._queue) < 5:
+                number += 1
+                link.send(message(number, entries=20_000))
+                await asyncio.sleep(0)
+            may_read.set()
+            await until(lambda: len(received) == number)
+            assert received == list(range(1, number + 1))
+            assert (len(link._queue), link._queued) == (0, 0)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0.01)
+
+    run_virtually(body())
+
+
+def test_a_link_that_has_held_is_soon_tried_again(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "LONGEST_PAUSE", 0.4)
+    dialled: list[float] = []
+
+    async def body() -> None:
+        now = asyncio.get_running_loop().time
+        ended: list[float] = []
+
+        async def hold_the_sixth(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.append(now())
+            writer.write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S2)))
+            if len(dialled) == 6:
+                await asyncio.sleep(0.6)
+            ended.append(now())
+            writer.close()
+
+        async with await asyncio.start_server(hold_the_sixth, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await until(lambda: len(dialled) >= 7)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0.01)
+        assert ended[4] + 0.2 <= dialled[5], "by then the longest pause"
+        assert dialled[6] - ended[5] < 0.2, "and then the shortest again"
+
+    run_virtually(body())
+
+
+def test_the_pause_has_a_limit(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(links, "LONGEST_PAUSE", 0.05)
+    dialled: list[None] = []
+
+    async def body() -> None:
+        def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.append(None)
+            writer.close()
+
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await asyncio.sleep(1.5)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0.01)
+
+    run_virtually(body())
+    assert len(dialled) > 10  # 8 if the pause doubled for ever

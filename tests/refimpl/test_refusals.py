@@ -118,6 +118,11 @@ def test_a_hello_that_does_not_fit_is_answered_with_the_reason(
         wire.HELLO.encode(AS_CLIENT) + wire.PEER.encode(RequestVote(S2, S1, Term(9), Index(0), Term(0))),
         wire.HELLO.encode(AS_SERVER) + wire.REQUEST.encode(ClientRequest(CLIENT, S1, Serial(1), Put("k", "v"))),
         wire.HELLO.encode(AS_SERVER) + wire.PEER.encode(RequestVote(ServerId("s3"), S1, Term(9), Index(0), Term(0))),
+        wire.HELLO.encode(AS_SERVER) + wire.PEER.encode(RequestVote(S2, S2, Term(9), Index(0), Term(0))),
+        wire.HELLO.encode(AS_SERVER) + wire.PEER.encode(RequestVote(S2, S1, Term(1 << 54), Index(0), Term(0))),
+        wire.HELLO.encode(AS_CLIENT) + wire.REQUEST.encode(ClientRequest(CLIENT, S2, Serial(1), Put("k", "v"))),
+        wire.HELLO.encode(AS_CLIENT) + wire.REQUEST.encode(ReadRequest(ClientId("other/1"), S1, Serial(1), "k")),
+        wire.HELLO.encode(AS_CLIENT) + wire.REQUEST.encode(ReadRequest(CLIENT, S1, Serial(1 << 54), "k")),
     ],
 )
 def test_what_is_no_message_here_ends_its_connection_only(
@@ -321,6 +326,57 @@ def test_a_client_that_reads_no_answers_is_cut_off(tmp_path: Path, monkeypatch: 
             assert servers.refused("unread") == 1
             monkeypatch.undo()
             await servers.still_serves()
+
+    run(body())
+
+
+def test_a_client_that_has_greeted_may_be_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SECONDS_TO_GREET", 0.1)
+
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            talk = await servers.dial(S1)
+            await asyncio.sleep(0.3)
+            talk.send(wire.StatusRequest())
+            assert isinstance(await talk.reply(), wire.Status)
+            assert servers.refused("slow") == 0
+            await talk.close()
+
+    run(body())
+
+
+def test_what_was_answered_before_a_stop_goes_out(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            address, reception = servers.addresses[S1], servers.server(S1)._reception
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(wire.HELLO.encode(AS_CLIENT))
+            await until(lambda: bool(reception.clients))
+            [accepted] = reception.clients
+            answers = wire.REPLY.encode(servers.server(S1).driver.status()) * 40_000
+            accepted._write(answers)
+            assert accepted._transport is not None
+            assert accepted._transport.get_write_buffer_size() > 0, "more than the sockets take"
+            stopping = asyncio.create_task(servers.stop(S1))
+            async with asyncio.timeout(SECONDS):
+                received = await reader.read()
+            await stopping
+            writer.close()
+            assert received.endswith(answers)
+
+    run(body())
+
+
+def test_refusals_are_logged_again_after_a_flood(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def body() -> None:
+        async with One(tmp_path, size=2) as servers:
+            reception = servers.server(S1)._reception
+            reception._lines, reception._counted_at = 0.0, asyncio.get_running_loop().time()
+            await servers.raw(b"GET / HTTP/1.1\r\n\r\n")
+            assert refusals(caplog) == []
+            reception._counted_at -= 2 / listener.LINES_PER_SECOND
+            await servers.raw(b"GET / HTTP/1.1\r\n\r\n")
+            assert [one.get("unsaid") for one in refusals(caplog)] == [1]
 
     run(body())
 

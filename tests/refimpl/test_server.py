@@ -295,6 +295,21 @@ def test_a_server_that_stops_sends_its_clients_to_the_others(tmp_path: Path) -> 
     run(body())
 
 
+def test_metrics_wait_for_no_resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """http.server asks for this host's name; where the resolver is down that takes long, and the event loop stands."""
+
+    def never(name: str = "") -> str:
+        raise AssertionError("asked for a name")
+
+    monkeypatch.setattr(socket, "getfqdn", never)
+
+    async def body() -> None:
+        async with Servers(tmp_path, size=1, metrics=Address("127.0.0.1", 0)) as servers:
+            await servers.leader()
+
+    run(body())
+
+
 def test_metrics_and_health_are_served_over_http(tmp_path: Path) -> None:
     def read(port: int, path: str) -> tuple[int, str]:
         try:
@@ -356,3 +371,28 @@ def test_a_cluster_without_certificates_stays_on_loopback(tmp_path: Path, host: 
         Server(Settings(ServerId("s1"), peers, tmp_path / "s1", None), Address(host, 0))
     with pytest.raises(ImpossibleRequest, match="loopback addresses"):
         Server(Settings(ServerId("s1"), {ServerId("s2"): Address(host, 1)}, tmp_path, None), Address("127.0.0.1", 0))
+
+
+def test_the_term_is_shown_after_a_restart_into_the_same_term(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path) as servers:
+            leader = await servers.leader()
+            follower = next(name for name in servers.names if name != leader)
+            await until(lambda: servers.server(follower).driver.status().leader == leader)
+            await servers.stop(follower)
+            server = await servers.start(follower)
+            await until(lambda: server.driver.status().leader is not None)
+            shown = server.metrics.registry.get_sample_value("raft_term")
+            assert shown == server.driver.status().term
+
+    run(body())
+
+
+def test_servers_of_one_seed_draw_different_timeouts(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with Servers(tmp_path) as servers:
+            await servers.leader()  # or asyncio forgets connections that it has just accepted
+            drawn = {servers.server(name).driver._chance.getstate() for name in servers.names}
+            assert len(drawn) == 3
+
+    run(body())

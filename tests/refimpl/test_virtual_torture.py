@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +14,10 @@ import pytest
 
 from refimpl.exits import Exit
 from refimpl.faults import Fault
-from refimpl.torture.cluster import DEEDS
+from refimpl.torture.cluster import DEEDS, Cluster, Shape
+from refimpl.torture.run import Plan, Run
+from refimpl.torture.virtual_world import VirtualWorld
+from tests.refimpl.servers import run_virtually
 from tests.refimpl.test_torture import torture
 
 
@@ -74,6 +78,16 @@ def test_a_seed_is_the_same_run_in_another_process(tmp_path: Path) -> None:
 def test_there_is_no_tls_between_virtual_servers() -> None:
     code, out, _ = torture("--virtual", "--secure", "--json")
     assert (code, json.loads(out)["exit"]) == (Exit.USAGE, Exit.USAGE)
+
+
+def test_a_bug_of_the_harness_does_not_pass_for_a_quiet_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stumble(self: Cluster) -> None:
+        await asyncio.sleep(5)
+        raise LookupError("stumbled")
+
+    monkeypatch.setattr(Cluster, "_watch", stumble)
+    with pytest.raises(LookupError, match="stumbled"):
+        run_virtually(Run(Plan(30, Shape(3, seed=1)), tmp_path, VirtualWorld()).run())
 
 
 @pytest.mark.slow
