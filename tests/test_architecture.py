@@ -31,6 +31,7 @@ SHELL = (  # what of refimpl touches the network; the rest has no clock, socket 
     "refimpl/listener.py",
     "refimpl/local_cluster.py",
     "refimpl/process_target.py",
+    "refimpl/resolving.py",
     "refimpl/server.py",
     "refimpl/switchboard.py",
     "refimpl/tls.py",

@@ -22,6 +22,7 @@ from refimpl.exits import Exit, Stop
 from refimpl.faults import faults_named
 from refimpl.life import live
 from refimpl.listener import MAX_CLIENTS, MAX_STRANGERS
+from refimpl.resolving import Forsaken
 from refimpl.server import Server, Settings
 from refimpl.tls import Identity
 
@@ -117,6 +118,7 @@ def _allow_open_files() -> None:
 async def _serve(settings: Settings, listen: Address, until_eof: bool) -> int:
     stopped_by: list[int] = []
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Forsaken())
     server = Server(settings, listen)
 
     def stop(number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,8 @@ from refimpl.events import Events
 from refimpl.links import Link
 from refimpl.messages import AppendEntries, PeerMessage
 from refimpl.metrics import Metrics
-from tests.refimpl.servers import run_virtually, until
+from refimpl.resolving import Forsaken
+from tests.refimpl.servers import SECONDS, run_virtually, until
 
 S1, S2 = ServerId("s1"), ServerId("s2")
 
@@ -222,3 +224,22 @@ def test_the_pause_has_a_limit(link: Link, monkeypatch: pytest.MonkeyPatch) -> N
 
     run_virtually(body())
     assert len(dialled) > 10  # 8 if the pause doubled for ever
+
+
+def test_a_resolver_that_does_not_answer_holds_up_no_end() -> None:
+    never = threading.Event()
+
+    async def body() -> None:
+        asyncio.get_running_loop().set_default_executor(Forsaken())
+        assert await asyncio.to_thread(lambda: 6 * 7) == 42
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 // 0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asyncio.to_thread(never.wait)
+
+    program = threading.Thread(target=lambda: asyncio.run(body()), daemon=True)
+    program.start()
+    program.join(SECONDS)
+    never.set()
+    assert not program.is_alive()
