@@ -20,7 +20,6 @@ import pytest
 from refimpl import __main__, wal
 from refimpl.commands import serve
 from refimpl.entry import ServerId
-from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit
 from refimpl.local_cluster import LocalCluster
 from refimpl.real_directory import RealDirectory
@@ -267,7 +266,7 @@ def test_a_terminate_while_a_server_starts_ends_it_well(tmp_path: Path, monkeypa
 
 
 def test_a_server_raises_its_limit_of_open_files_and_does_not_start_where_it_may_not(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, int]] = []
 
@@ -281,5 +280,8 @@ def test_a_server_raises_its_limit_of_open_files_and_does_not_start_where_it_may
     serve._allow_open_files()
     assert asked == [(serve.OPEN_FILES, 4096)]
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 1024))
-    with pytest.raises(ImpossibleRequest, match="at most 1024 open files"):
-        serve._allow_open_files()
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # or it would run, did it start
+        where = ("--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--data", str(tmp_path / "data"), "--insecure")
+        code, _, err = refimpl("serve", "--id", "s1", *where)
+    assert code == Exit.USAGE
+    assert "at most 1024 open files" in err
