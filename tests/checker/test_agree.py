@@ -93,7 +93,8 @@ def test_engines_agree_on_every_shipped_model_near_its_start(path: Path, model: 
 def test_engines_agree_on_every_shipped_model_to_its_bound() -> None:
     ran = model_check("agree", "--json")
     assert ran.code == Exit.HOLDS
-    declaring = [(p.name, m) for p, m in SHIPPED if load_system(p, model=m).agreement is not None]
+    models = [case.values for case in SHIPPED]
+    declaring = [(path.name, model) for path, model in models if load_system(path, model=model).agreement is not None]
     assert [(found["spec"], found["model"]) for found in ran.json["models"]] == declaring
     assert len(declaring) >= 10
     assert all(found["agree"] for found in ran.json["models"])

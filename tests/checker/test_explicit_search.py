@@ -265,8 +265,11 @@ def test_interruption_ends_the_search_with_what_it_found() -> None:
         def progress(now: Now, began: threading.Event = began) -> None:
             began.set()
 
-        found = explore(shipped_system("raft", "three"), timeout=60, progress=progress, **way)
-        timer.join()
+        try:
+            found = explore(shipped_system("raft", "three"), timeout=60, progress=progress, **way)
+            timer.join()
+        except KeyboardInterrupt:  # it would end the tests, not this one
+            pytest.fail("the search let the interrupt through, or had ended before it")
         assert found.stopped is Stopped.INTERRUPTED
         assert found.distinct > 0
 
