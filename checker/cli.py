@@ -33,8 +33,8 @@ from checker.options import (
     timeout_option,
     workers_option,
 )
-from checker.streams import prepare_streams
 from checker.verdict import MEANING, Exit, Stop
+from traces.streams import prepare_streams
 
 CODES = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
 EPILOG = "\b\nExit codes:\n" + CODES

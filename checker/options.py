@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from traces.seconds import Seconds
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
 
@@ -65,7 +67,7 @@ output_options = _all_of(
     click.option("--out-itf", metavar="DIR", type=click.Path(path_type=Path), help="Write traces into this folder."),
 )
 
-timeout_option = click.option("--timeout", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Seconds.")
+timeout_option = click.option("--timeout", metavar="S", type=Seconds(min=0, min_open=True), help="Seconds.")
 
 smt_option = click.option(
     "--smt-out",
@@ -237,7 +239,7 @@ mutant_options = _all_of(
     click.option(
         "--timeout",
         metavar="S",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(min=0, min_open=True),
         default=MUTANT_SECONDS,
         show_default=True,
         help="Seconds that an engine has for one mutant.",

@@ -7,7 +7,6 @@ that ends otherwise than well raises `refimpl.exits.Stop`.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import traceback
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from refimpl.exits import MEANING, Exit, Stop
+from traces.streams import prepare_streams
 
 COMMANDS: dict[str, str] = {
     "cluster": "Run three servers on this machine until Ctrl-C.",
@@ -71,9 +71,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command; every way it can end becomes a documented exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without → or a value that is no text must not end us
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     sys.exit(run(arguments))
 
 
@@ -95,9 +93,6 @@ def run(arguments: list[str] | None) -> int:
         click.echo("interrupted", err=True)
         _say_in_json("interrupted", Exit.INTERRUPTED, arguments)
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = None  # the reader of our output has gone; flushing at exit would fail again
-        return Exit.IO_ERROR
     except OSError as error:
         message = f"{error}; check the path, its rights and the space that is left"
         click.echo(message, err=True)

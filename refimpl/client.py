@@ -132,6 +132,7 @@ class Client:
                             case wire.Redirect(leader=leader):
                                 stranger = leader if leader not in self._servers else None
                     except (ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
+                        error.add_note(f"({target} at {self._servers[target]})")
                         self._hang_up()
                         last_error = error
                         refusals.add(target)
@@ -163,7 +164,7 @@ class Client:
             raise Unreachable(
                 f"no server could be reached in {self.timeout:g} s{said}; nothing was sent",
                 "an answer while a majority of the servers is up",
-                "check the addresses, and that the servers run",
+                "check the addresses, that the servers run, and that both sides use certificates or neither does",
             ) from None
 
     async def _ask(self, server: ServerId, request: wire.Request) -> wire.ServerReply:

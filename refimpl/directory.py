@@ -52,9 +52,13 @@ class Directory(Readable, Protocol):
 
 def refuse(what: str, operation: str, error: OSError) -> NoReturn:
     """Raise the DiskError that tells what the operating system has said of the file or directory."""
-    no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    raise (DiskFull if no_space else DiskError)(
-        f"{what}: {operation} failed: {error.strerror}",
-        "a disk that takes every write",
-        "make room, then restart the server" if no_space else "check the disk, then restart the server",
-    ) from error
+    kind: type[DiskError] = DiskError
+    allowed, remedy = "a disk that takes every write", "check the disk, then restart the server"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            kind, remedy = DiskFull, "make room, then restart the server"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            allowed, remedy = "a folder in which this user may read and write", "check its rights, or be another user"
+        case errno.ENOENT | errno.ENOTDIR | errno.EISDIR:
+            allowed, remedy = "a folder of the server's own, with its files", "check the path"
+    raise kind(f"{what}: {operation} failed: {error.strerror}", allowed, remedy) from error

@@ -64,17 +64,22 @@ class DirectoryInUse(DiskError):
         )
 
 
+LEAVE_OFF = (
+    "leave this server off while a majority of the others goes on; an empty disk, or a copy of an earlier day, has "
+    "forgotten what it promised, and starting with one can lose answered writes"
+)
+"""What to do with a server whose log is damaged."""
+
+
 class WalDamaged(RefimplError):
     """Bytes that were flushed, and perhaps promised to others, no longer read back.
 
     `offset` is the place in `file` of the first frame that is not what was written there.
     """
 
-    def __init__(self, file: str, offset: int, found: str) -> None:
+    def __init__(self, file: str, offset: int, found: str, remedy: str = LEAVE_OFF) -> None:
         super().__init__(
-            f"{file}: damage at byte {offset}: {found}",
-            "every flushed frame reads back as it was written",
-            "restore this server's disk, or remove the server from the cluster; do not start it with an empty disk",
+            f"{file}: damage at byte {offset}: {found}", "every flushed frame reads back as it was written", remedy
         )
         self.file = file
         self.offset = offset

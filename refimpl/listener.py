@@ -66,7 +66,7 @@ class Reception:
     greeted: Callable[[ServerId], None]  # is told of each peer that has got in
     open: dict[Accepted, None] = field(default_factory=dict)  # in an order, so that a virtual run can be run again
     strangers: dict[Accepted, None] = field(default_factory=dict)  # the oldest first
-    clients: set[Accepted] = field(default_factory=set)
+    clients: dict[Accepted, None] = field(default_factory=dict)
     peers: dict[str, Accepted] = field(default_factory=dict)
     _lines: float = MAX_LINES  # of refusals that the log still takes
     _counted_at: float = 0.0
@@ -168,7 +168,7 @@ class Accepted(asyncio.Protocol):
         if self._securing is not None:
             self._securing.cancel()
         self._reception.strangers.pop(self, None)
-        self._reception.clients.discard(self)
+        self._reception.clients.pop(self, None)
         if self._reception.peers.get(self._name) is self:
             del self._reception.peers[self._name]
         transport.close()
@@ -220,7 +220,7 @@ class Accepted(asyncio.Protocol):
                     before.close()  # a server has one link to us; it knows better than we do that it has ended
             case wire.Peer.CLIENT:
                 self._take, self._frames.limit = self._take_from_client, wire.MAX_REQUEST
-                reception.clients.add(self)
+                reception.clients[self] = None
         self._write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, reception.server)))
         if hello.peer is wire.Peer.SERVER:
             reception.events.info("accepted", peer=hello.name, address=self._address)

@@ -35,6 +35,7 @@ class LocalCluster:
         Raises ImpossibleRequest, OSError.
         """
         names = tuple(ServerId(server) for server in servers)
+        folder = folder.absolute()  # what `command` says is to work wherever it is typed
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / FILE).exists() and (others := sorted(path.name for path in folder.iterdir())):
             raise ImpossibleRequest(

@@ -17,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
+from refimpl.dialling import Address
 from refimpl.wire import Status
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Endpoint:
         server = _ServerOnIPv6 if ":" in host else _Server
         self._server = make_server(host, port, self._answer, server, _Handler)
         self.port = self._server.server_port
+        self.address = Address(host, self.port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 
@@ -104,9 +106,15 @@ class Endpoint:
         self._thread.join()
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != "/health":
-            answer: Iterable[bytes] = self._metrics_app(environ, start_response)
-            return answer
+        match environ.get("PATH_INFO"):
+            case "/metrics":
+                answer: Iterable[bytes] = self._metrics_app(environ, start_response)
+                return answer
+            case "/health":
+                pass
+            case _:
+                start_response("404 Not Found", [("Content-Type", "text/plain")])
+                return [b"/metrics and /health are here\n"]
         status = self._status()
         line = "503 Service Unavailable" if status.leader is None else "200 OK"
         start_response(line, [("Content-Type", "application/json")])

@@ -10,7 +10,7 @@ import msgspec
 
 from refimpl.directory import Directory
 from refimpl.entry import ServerId
-from refimpl.errors import ImpossibleRequest
+from refimpl.errors import LEAVE_OFF, ImpossibleRequest
 
 FILE = "server.json"
 MAX_SIZE = 1 << 16
@@ -34,7 +34,7 @@ def claim(directory: Directory, server: ServerId, servers: tuple[ServerId, ...])
         raise ImpossibleRequest(
             f"{directory.name}/{FILE}: {error}",
             "the names of the server and of its cluster",
-            "restore this server's disk; do not start it with an empty one",
+            LEAVE_OFF,
         ) from error
     if found != own:
         raise ImpossibleRequest(

@@ -65,7 +65,12 @@ def segment_bases(directory: Readable) -> tuple[int, ...]:
             bases.append(base)
         elif name.endswith(SUFFIX):
             # Were it the log of another version, passing over it would start the server with nothing.
-            raise WalDamaged(path_in(directory, name), 0, "a log file whose name is no position in the log")
+            raise WalDamaged(
+                path_in(directory, name),
+                0,
+                "a log file whose name is no position in the log",
+                "move it elsewhere if it is not this server's; if it is, and was renamed, give it its name back",
+            )
     return tuple(bases)
 
 

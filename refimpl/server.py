@@ -91,7 +91,7 @@ class Server:
         settings = self.settings
         # Of its own for each server: with the same timeouts they would stand against each other for ever.
         chance = Random(None if settings.seed is None else f"{settings.seed} {settings.server}")
-        tls = settings.identity
+        tls = None if settings.identity is None else settings.identity.listening()  # before anything is written
         with ExitStack() as undo:
             self._storage = self._open_storage()
             undo.callback(self._storage.close)
@@ -109,7 +109,7 @@ class Server:
             self._reception = Reception(
                 settings.server,
                 settings.servers,
-                None if tls is None else tls.listening(),
+                tls,
                 self.driver,
                 self.events,
                 self.metrics,
@@ -125,7 +125,7 @@ class Server:
             "listening",
             address=str(self.address),
             secure=tls is not None,
-            metrics=None if self._endpoint is None else self._endpoint.port,
+            metrics=None if self._endpoint is None else str(self._endpoint.address),
             servers=settings.servers,
         )
         return self

@@ -9,6 +9,7 @@ import click
 from refimpl.certificates import DAYS, issue
 from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit, Stop
+from refimpl.tls import refuse_names
 
 
 @click.command("certificates")
@@ -19,8 +20,12 @@ def command(folder: Path, names: str) -> None:
 
     Give each server and client ca.pem and its own NAME.pem and NAME.key, and nobody ca.key, which can make more.
     """
+    wanted = [name for name in names.split(",") if name]
+    if not wanted:
+        raise click.UsageError("--names names nobody")
     try:
-        made = issue(folder, filter(None, names.split(",")))
+        refuse_names(*wanted)
+        made = issue(folder, wanted)
     except (ImpossibleRequest, ValueError) as error:  # ValueError: ca.pem or ca.key is none
         raise Stop(Exit.USAGE, str(error)) from error
     for file in made:

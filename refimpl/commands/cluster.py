@@ -31,12 +31,17 @@ SECONDS_BETWEEN_LOOKS = 0.5
 def command(folder: Path, size: int | None, insecure: bool) -> int:
     """Run the cluster in DIR until Ctrl-C; a new one if DIR has none. What was written is there the next time.
 
-    A server that dies is not started again: kill one, look, and start it with the command that is printed.
+    A server that dies is not started again: kill one, look, and start it with the command that is printed; it is then
+    yours to stop.
     """
     try:
         cluster = LocalCluster(folder, [f"s{number}" for number in range(1, (size or 3) + 1)], secure=not insecure)
         if size not in (None, len(cluster.book.servers)) or (insecure and cluster.book.certificates is not None):
-            raise click.UsageError(f"the cluster in {folder} is not such a one; leave --size and --insecure out")
+            kind = "without" if cluster.book.certificates is None else "with"
+            raise click.UsageError(
+                f"the cluster in {folder} has {len(cluster.book.servers)} servers, {kind} certificates; leave --size "
+                "and --insecure out, or name another folder"
+            )
     except (ImpossibleRequest, ValueError) as error:
         raise Stop(Exit.USAGE, str(error)) from error
     stopping = threading.Event()
@@ -47,6 +52,7 @@ def command(folder: Path, size: int | None, insecure: bool) -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with _alone_in(folder), cluster:
+            _refuse_running(cluster)
             cluster.start_all()
             _introduce(cluster)
             _watch(cluster, stopping)
@@ -71,6 +77,18 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def _refuse_running(cluster: LocalCluster) -> None:
+    """A server that somebody has started by hand may have outlived the cluster. Raises Stop."""
+    for server in cluster.book.servers:
+        data = cluster.folder / server
+        try:
+            if data.exists():
+                RealDirectory(data).close()
+        except DirectoryInUse as error:
+            advice = f"stop it first: it is the process with --data {data}"
+            raise Stop(Exit.USAGE, f"{server} of the cluster in {cluster.folder} runs already; {advice}") from error
+
+
 def _introduce(cluster: LocalCluster) -> None:
     for server, address in cluster.book.servers.items():
         process = cluster.processes[server]
@@ -79,7 +97,7 @@ def _introduce(cluster: LocalCluster) -> None:
     click.echo("\nin another terminal:")
     for example in (f"put {this} greeting hello", f"get {this} greeting", f"status {this}"):
         click.echo(f"  {shlex.quote(sys.executable)} -m refimpl {example}")
-    click.echo("Ctrl-C here stops them all")
+    click.echo("Ctrl-C here stops these processes")
 
 
 def _watch(cluster: LocalCluster, stopping: threading.Event) -> None:

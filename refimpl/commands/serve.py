@@ -25,6 +25,7 @@ from refimpl.listener import MAX_CLIENTS, MAX_STRANGERS
 from refimpl.resolving import Forsaken
 from refimpl.server import Server, Settings
 from refimpl.tls import Identity
+from traces.seconds import Seconds
 
 OPEN_FILES = MAX_CLIENTS + MAX_STRANGERS + 300
 """Or else a crowd of clients could leave none for the log, and its server would stop. 300: what the kernel hands over
@@ -49,12 +50,12 @@ before anybody can be refused, and the server's own."""
 @click.option("--insecure", is_flag=True, help="Nobody proves who he is; loopback addresses only.")
 @click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics (Prometheus) and /health there.")
 @click.option(
-    "--election-timeout", metavar="S", type=click.FloatRange(min=0.01), default=Timings().election_timeout,
+    "--election-timeout", metavar="S", type=Seconds(min=0.01), default=Timings().election_timeout,
     show_default=True,
     help="Shortest time without a leader before an election; the longest is twice that. More where the disk is slow.",
 )  # fmt: skip
 @click.option(
-    "--heartbeat", metavar="S", type=click.FloatRange(min=0.001), default=Timings().heartbeat, show_default=True,
+    "--heartbeat", metavar="S", type=Seconds(min=0.001), default=Timings().heartbeat, show_default=True,
     help="Time between a leader's messages when there is nothing to say.",
 )  # fmt: skip
 @click.option("--seed", type=int, help="Draw the timeouts from this seed, and from the name.")

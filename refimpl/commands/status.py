@@ -19,7 +19,7 @@ from refimpl.wire import Status
 @click.command("status")
 @cluster_options
 def command(**options: Any) -> int:
-    """Ask every server how it sees itself. Exit 22 if none answers."""
+    """Ask every server how it sees itself. Exit 22 if none answers, 0 if any does, with a leader or without."""
 
     async def ask(_: Client, book: AddressBook) -> dict[ServerId, Status | str]:
         async def one(server: ServerId) -> Status | str:

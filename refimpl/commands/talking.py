@@ -15,6 +15,7 @@ from refimpl.address_book import AddressBook, parse_servers
 from refimpl.client import Client, NoAnswer, Rejected, Unreachable
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage
 from refimpl.exits import Exit, Stop
+from traces.seconds import Seconds
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -39,7 +40,7 @@ def cluster_options(command: Command) -> Command:
             click.option("--insecure", is_flag=True, help="With --servers: a cluster without certificates."),
             click.option("--name", default="client", show_default=True, help="Whose certificate to show."),
             click.option(
-                "--timeout", type=click.FloatRange(min=0.01), default=10.0, show_default=True, metavar="S",
+                "--timeout", type=Seconds(min=0.01), default=10.0, show_default=True, metavar="S",
                 help="Seconds to wait for an answer.",
             ),
             click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text."),
@@ -64,7 +65,15 @@ def talk(work: Callable[[Client, AddressBook], Awaitable[Result]], options: Mapp
     except NoAnswer as error:
         outcome = "unreachable" if isinstance(error, Unreachable) else "unknown"
         raise Stop(Exit.UNKNOWN, str(error), outcome=outcome) from error
-    except (Rejected, ConnectionRefused, MalformedMessage, ssl.SSLError) as error:
+    except ssl.SSLError as error:
+        where = " ".join(getattr(error, "__notes__", ()))
+        raise Stop(
+            Exit.REFUSED,
+            f"found: {error} {where}; allowed: servers with certificates of the authority in ca.pem, each with its own "
+            "name; what to do: check --certificates, and the names and addresses of the servers",
+            outcome="refused",
+        ) from error
+    except (Rejected, ConnectionRefused, MalformedMessage) as error:
         raise Stop(Exit.REFUSED, str(error), outcome="refused") from error
 
 

@@ -22,10 +22,11 @@ from refimpl.torture.report import in_words, reproducing_command
 from refimpl.torture.run import Plan, Progress, Report, Run
 from refimpl.torture.this_machine import ThisMachine
 from refimpl.torture.virtual_world import VirtualWorld, run_virtually
+from traces.seconds import Seconds
 
 
 @click.command("torture")
-@click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True, help="How long.")
+@click.option("--seconds", type=Seconds(min=1), default=60.0, show_default=True, help="How long.")
 @click.option("--seed", type=int, help="Chooses what is done and when; a new one, which is printed, unless given.")
 @click.option("--servers", type=click.IntRange(3, 5), default=3, show_default=True, help="How many processes.")
 @click.option("--writers", type=click.IntRange(1, 100), default=8, show_default=True, help="Clients that write, too.")
@@ -67,20 +68,24 @@ def command(
     plan = Plan(seconds, Shape(servers, seed, broken, secure=secure), writers, readers, virtual)
     show = _ProgressLine(seconds).show if sys.stderr.isatty() else lambda progress: None
     run = Run(plan, place, VirtualWorld() if virtual else ThisMachine(), show)
+    program = _until_signal(run)
     try:
         if virtual:
-            run_virtually(_until_signal(run), seed)
+            run_virtually(program, seed)
         else:
-            asyncio.run(_until_signal(run))
+            asyncio.run(program)
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass  # the report says so
     finally:
+        program.close()  # where the interrupt came before its begin
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
         if not keep and not run.report.is_violated:
             shutil.rmtree(place, ignore_errors=True)
     code = _conclusion(run.report)
     _say(run.report, code, as_json)
+    if run.report.is_violated:
+        click.echo(f"the servers' data and logs are in {place}", err=True)
     return code
 
 

@@ -146,6 +146,26 @@ def test_a_cluster_that_runs_is_not_started_again_beside_itself(tmp_path: Path) 
     assert "is running already; stop it (Ctrl-C there), or name another folder" in err
 
 
+def test_a_server_that_somebody_else_has_started_is_not_started_again(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    cluster = LocalCluster(folder, ("s1",))
+    with closing(RealDirectory(folder / "s1")):
+        code, out, err = refimpl("cluster", str(folder))
+    assert (code, out) == (Exit.USAGE, "")
+    assert f"s1 of the cluster in {folder} runs already" in err
+    assert f"stop it first: it is the process with --data {folder}/s1" in err
+    assert cluster.processes == {}
+
+
+def test_the_command_that_starts_a_server_again_works_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = LocalCluster(Path("one"), ("s1",)).command(ServerId("s1"))
+    assert words[words.index("--data") + 1] == str(tmp_path / "one" / "s1")
+    assert words[words.index("--certificates") + 1] == str(tmp_path / "one" / "certificates")
+
+
 def test_a_folder_with_other_things_in_it_is_not_made_a_clusters(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     code, out, err = refimpl("cluster", str(tmp_path))
@@ -211,10 +231,14 @@ def test_a_server_stops_on_ctrl_c_and_on_a_terminate(cluster: LocalCluster) -> N
             "two heartbeats in an election timeout",
         ),
         (
-            ("serve", "--id", "s1", "--listen", "[::1]:0", "--data", "d", "--insecure", "--election-timeout", "nan"),
+            ("serve", "--id", "s1", "--listen", "[::1]:0", "--data", "d", "--insecure", "--election-timeout", "0.1"),
             Exit.USAGE,
             "two heartbeats in an election timeout",
         ),
+        (("torture", "--seconds", "nan"), Exit.USAGE, "nan is no number of seconds"),
+        (("get", "k", "--timeout", "inf"), Exit.USAGE, "inf is no number of seconds"),
+        (("certificates", "d", "--names", ","), Exit.USAGE, "--names names nobody"),
+        (("certificates", "d", "--names", "s1,s1"), Exit.USAGE, "each name once"),
         (
             ("serve", "--id", "s1", "--listen", "127.0.0.1:0", "--data", "/nowhere/\udcff", "--insecure"),
             Exit.IO_ERROR,

@@ -330,6 +330,7 @@ def test_metrics_and_health_are_served_over_http(tmp_path: Path) -> None:
             assert "raft_commit_index" in text
             code, text = await asyncio.to_thread(read, endpoint.port, "/health")
             assert (code, json.loads(text)["leader"]) == (200, leader)
+            assert await asyncio.to_thread(read, endpoint.port, "/") == (404, "/metrics and /health are here\n")
             for name in servers.names:
                 if name != leader:
                     await servers.kill(name)

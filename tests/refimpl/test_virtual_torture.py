@@ -21,14 +21,14 @@ from tests.refimpl.servers import run_virtually
 from tests.refimpl.test_torture import torture
 
 
-def tortured(*arguments: str) -> tuple[int, dict[str, object]]:
-    code, out, _ = torture("--virtual", "--json", *arguments)
+def tortured(folder: Path, *arguments: str) -> tuple[int, dict[str, object]]:
+    code, out, _ = torture("--virtual", "--json", "--folder", str(folder / "torture"), *arguments)
     report: dict[str, object] = json.loads(out)
     return code, report
 
 
-def check_unbroken(seed: int, servers: int, seconds: int) -> None:
-    code, report = tortured("--seed", str(seed), "--servers", str(servers), "--seconds", str(seconds))
+def check_unbroken(folder: Path, seed: int, servers: int, seconds: int) -> None:
+    code, report = tortured(folder, "--seed", str(seed), "--servers", str(servers), "--seconds", str(seconds))
     assert code == Exit.DONE, (seed, report["findings"], report["unknown"], report["command"])
     counts = report["counts"]
     assert isinstance(counts, dict)
@@ -37,8 +37,8 @@ def check_unbroken(seed: int, servers: int, seconds: int) -> None:
 
 
 @pytest.mark.parametrize(("seed", "servers"), [(1, 3), (2, 5)])
-def test_nothing_is_found_in_a_correct_cluster(seed: int, servers: int) -> None:
-    check_unbroken(seed, servers, seconds=30)
+def test_nothing_is_found_in_a_correct_cluster(tmp_path: Path, seed: int, servers: int) -> None:
+    check_unbroken(tmp_path, seed, servers, seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_nothing_is_found_in_a_correct_cluster(seed: int, servers: int) -> None:
         pytest.param(Fault.READ_BEFORE_APPLY.value, 600, marks=pytest.mark.slow),
     ],
 )
-def test_each_planted_fault_is_found(fault: str, seconds: int) -> None:
-    code, report = tortured("--seed", "1", "--seconds", str(seconds), "--break", fault)
+def test_each_planted_fault_is_found(tmp_path: Path, fault: str, seconds: int) -> None:
+    code, report = tortured(tmp_path, "--seed", "1", "--seconds", str(seconds), "--break", fault)
     assert (code, report["exit"]) == (Exit.SAFETY, Exit.SAFETY)
     assert report["command"] == (
         f"python -m refimpl torture --seconds {seconds} --seed 1 --servers 3 --writers 8 --readers 4 --virtual "
@@ -92,5 +92,5 @@ def test_a_bug_of_the_harness_does_not_pass_for_a_quiet_run(tmp_path: Path, monk
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 120))
-def test_nothing_is_found_in_five_minutes_of_a_correct_cluster(seed: int) -> None:
-    check_unbroken(seed, servers=3 + 2 * (seed % 2), seconds=300)
+def test_nothing_is_found_in_five_minutes_of_a_correct_cluster(tmp_path: Path, seed: int) -> None:
+    check_unbroken(tmp_path, seed, servers=3 + 2 * (seed % 2), seconds=300)

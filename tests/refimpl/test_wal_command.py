@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,12 @@ def test_a_log_in_use_can_be_verified(data: Path) -> None:
     directory = RealDirectory(data)
     assert wal("verify", data).return_value == Exit.DONE
     directory.close()
+
+
+def test_a_reader_that_has_gone_changes_no_exit_code(data: Path) -> None:
+    words = [sys.executable, "-m", "refimpl", "wal", "dump", str(data)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as output:
+        ended = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (Exit.DONE, "")
