@@ -98,8 +98,9 @@ def run(arguments: list[str] | None) -> int:
         click.echo(message, err=True)
         _say_in_json(message, Exit.IO_ERROR, arguments)
         return Exit.IO_ERROR
-    except Exception:
+    except Exception as error:
         traceback.print_exc()  # Python's own code for this, 1, has another meaning here
+        _say_in_json(f"{type(error).__name__}: {error}", Exit.INTERNAL_ERROR, arguments)
         return Exit.INTERNAL_ERROR
 
 

@@ -3,7 +3,7 @@
 The file holds one line; no file is a healthy disk:
 
     slow 0.25    each fsync takes so many seconds longer
-    full         nothing can be written (ENOSPC)
+    full         nothing can be written, but for the first half of it (ENOSPC)
     failing      each fsync fails (EIO), and what it should have written is lost where bytes wait for their fsync
 """
 
@@ -49,6 +49,7 @@ class AilingDirectory:
 
     def append(self, name: str, data: bytes) -> None:
         if ailment_in(self._ailment) == ["full"]:
+            self._directory.append(name, data[: len(data) // 2])  # as much as there was room for
             self._fail(name, "append", errno.ENOSPC)
         self._directory.append(name, data)
 

@@ -46,11 +46,20 @@ class Link:
         self._queued = 0
         self._connection: Dialled | None = None
         self._hurried = asyncio.Event()
+        self._may_hurry_at = 0.0
+        self._begun = 0.0  # the connection
 
     def hurry(self) -> None:
         """The peer is there: do not wait any longer. A leader is quiet to a follower that has come back until its link
-        is up, and must not be for an election timeout."""
+        is up, and must not be for an election timeout. Not more often than a link is tried anyway: two servers whose
+        connections end at once would otherwise wake each other without a pause."""
+        now = asyncio.get_running_loop().time()
+        if now < self._may_hurry_at:
+            return
+        self._may_hurry_at = now + LONGEST_PAUSE
         self._hurried.set()
+        if self._connection is not None and now - self._begun > LONGEST_PAUSE:
+            self._connection.close()  # older than the peer's: after a power cut there is nobody at its other end
 
     def send(self, message: PeerMessage) -> None:
         """Send it, or keep it for later, or drop it."""
@@ -72,12 +81,12 @@ class Link:
             try:
                 self._connection = await dial(self._address, self._tls, self._hello, _take_nothing, lost.set)
                 self._connection.resumed = self._send_queued
-                last_error, begun = "", now()
+                last_error, self._begun = "", now()
                 self._events.info("linked", peer=self._hello.destination, address=str(self._address))
                 self._send_queued()
                 await lost.wait()
                 self._events.info("unlinked", peer=self._hello.destination)
-                if now() - begun > LONGEST_PAUSE:  # not for a peer that welcomes us and hangs up, again and again
+                if now() - self._begun > LONGEST_PAUSE:  # not for a peer that welcomes us and hangs up, again and again
                     pause = SHORTEST_PAUSE
             except (RefimplError, OSError, TimeoutError) as error:
                 text = str(error) or type(error).__name__
@@ -90,10 +99,10 @@ class Link:
                 if self._connection is not None:
                     self._connection.close()
                 self._connection = None
-            self._hurried.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause * self._chance.uniform(0.5, 1)):
                     await self._hurried.wait()
+            self._hurried.clear()
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _send_queued(self) -> None:

@@ -15,6 +15,7 @@ from refimpl.address_book import AddressBook, parse_servers
 from refimpl.client import Client, NoAnswer, Rejected, Unreachable
 from refimpl.errors import ConnectionRefused, ImpossibleRequest, MalformedMessage
 from refimpl.exits import Exit, Stop
+from refimpl.resolving import Forsaken
 from traces.seconds import Seconds
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -56,6 +57,7 @@ def talk(work: Callable[[Client, AddressBook], Awaitable[Result]], options: Mapp
         book, name = _book(options), str(options["name"])
 
         async def run() -> Result:
+            asyncio.get_running_loop().set_default_executor(Forsaken())
             async with Client(book.servers, book.identity(name), name, float(options["timeout"])) as client:
                 return await work(client, book)
 

@@ -80,7 +80,8 @@ def command(
         program.close()  # where the interrupt came before its begin
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
-        if not keep and not run.report.is_violated:
+        # What is of interest stays: a violation, a search that was given up, an error of ours.
+        if not keep and _conclusion(run.report) in (Exit.DONE, Exit.SURVIVED, Exit.INTERRUPTED) and _is_well():
             shutil.rmtree(place, ignore_errors=True)
     code = _conclusion(run.report)
     _say(run.report, code, as_json)
@@ -95,6 +96,10 @@ async def _until_signal(run: Run) -> None:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await run.run()
+
+
+def _is_well() -> bool:
+    return sys.exc_info()[0] is None
 
 
 def _conclusion(report: Report) -> Exit:

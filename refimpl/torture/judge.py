@@ -27,15 +27,15 @@ class NoOrder:
     window: FailingWindow
 
 
-def judge_key(key: str, calls: Iterable[Call]) -> NoOrder | Unknown | None:
+def judge_key(key: str, calls: Iterable[Call], limit: Limit = LIMIT) -> NoOrder | Unknown | None:
     """None: linearizable."""
     calls = tuple(calls)
-    verdict = linearize(calls, limit=LIMIT)
+    verdict = linearize(calls, limit=limit)
     match verdict:
         case Linearizable():
             return None
         case NotLinearizable():
-            return NoOrder(key, failing_window(calls, LIMIT))
+            return NoOrder(key, failing_window(calls, limit))
         case Unknown():
             return verdict
 

@@ -103,10 +103,10 @@ class Passage(ABC):
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            there_writer.transport.abort()  # first: a second `drop` may cancel what is waited for here
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            there_writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until one of the ends is gone and what it had sent is delivered."""
@@ -126,7 +126,10 @@ class Passage(ABC):
         delivering = asyncio.create_task(deliver())
         try:
             while not delivering.done():
-                data = await reader.read(CHUNK)
+                try:
+                    data = await reader.read(CHUNK)
+                except OSError:
+                    data = b""  # that a connection was reset is news, too, which comes late
                 await held.put((clock() + self.delay, data))
                 if not data:
                     break

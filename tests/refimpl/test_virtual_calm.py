@@ -141,16 +141,19 @@ def test_slow_disks_make_a_cluster_slow_and_keep_its_leader(tmp_path: Path) -> N
 
 def test_after_a_leaders_death_clients_wait_for_one_election(tmp_path: Path) -> None:
     async def body(cluster: Cluster) -> None:
-        for deaths in range(1, 11):
+        waited = []
+        for deaths in range(10):
             leader = cluster.leader
             assert leader is not None
             cluster.kill(leader)
             async with cluster.client("c", 30.0) as client:
-                # Two election timeouts if nobody's comes twice, and the client's longest pause.
-                assert await seconds(client.put("k", str(deaths))) <= 2 * ELECTION_TIMEOUT + 0.5 + WRITE
+                waited.append(await seconds(client.put("k", str(deaths))))
             cluster.restart(leader)
             await asyncio.sleep(2)
-        assert cluster.counts["elections"] <= 13  # a vote may be split
+        # A timeout is drawn up to twice the shortest; the client's longest pause. A vote may be split, once.
+        assert median(waited) <= 2 * ELECTION_TIMEOUT + WRITE
+        assert max(waited) <= 4 * ELECTION_TIMEOUT + 0.5 + WRITE
+        assert cluster.counts["elections"] == 11
 
     calm(tmp_path, body)
 
