@@ -242,8 +242,8 @@ def test_progress_is_reported_once_a_second() -> None:
     for way in WAYS:
         calls: list[Now] = []
         explore(shipped_system("raft", "three"), max_steps=1, **way, capacity=room)  # the clock runs then, too
-        explore(shipped_system("raft", "three"), timeout=3.5, progress=calls.append, **way, capacity=room)
-        assert 1 <= len(calls) <= 4
+        explore(shipped_system("raft", "three"), timeout=2.5, progress=calls.append, **way, capacity=room)
+        assert 1 <= len(calls) <= 3
         assert [call.depth for call in calls] == sorted(call.depth for call in calls)
         assert all(call.distinct > 0 and call.rate >= 0 and call.bytes > 0 for call in calls)
 

@@ -33,7 +33,7 @@ from tests.generated.specs import random_spec, random_system, shown
 from tests.generated.states import random_states
 
 ROOT = Path(__file__).parents[2]
-SEEDS, STATES = range(20), 50
+SEEDS, STATES = range(15), 50
 MOST_NOT_ENCODABLE = 0.05
 
 
