@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -40,6 +42,22 @@ def link() -> Link:
     return Link(hello, Address("127.0.0.1", 1), None, Random(1), Events("s1"), Metrics())
 
 
+@asynccontextmanager
+async def running(
+    link: Link, peer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+) -> AsyncIterator[None]:
+    """The link dials somebody who does so."""
+    async with await asyncio.start_server(peer, "127.0.0.1", 0) as listening:
+        link._address = Address(*listening.sockets[0].getsockname())
+        life = asyncio.create_task(link.run())
+        try:
+            yield
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await asyncio.sleep(0.01)
+
+
 def test_a_link_that_is_down_keeps_the_latest_messages(link: Link) -> None:
     for number in range(links.MAX_MESSAGES + 10):
         link.send(message(number))
@@ -70,13 +88,8 @@ def test_a_peer_that_welcomes_and_hangs_up_is_dialled_ever_less_often(
             writer.write(wire.REPLY_TO_HELLO.encode(wire.Welcome(wire.VERSION, S2)))
             writer.close()
 
-        async with await asyncio.start_server(welcome_and_hang_up, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, welcome_and_hang_up):
             await until(lambda: len(dialled) == 7)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-            await asyncio.sleep(0)
 
     run_virtually(body())
     # Six pauses of 0.02, 0.04, … 0.64 s, each at least half as long: half a second, however quick the machine is.
@@ -126,13 +139,8 @@ def test_a_peer_that_says_nothing_at_all_is_logged(
         writer.close()
 
     async def body() -> None:
-        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, say_nothing):
             await asyncio.sleep(0.5)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-            await asyncio.sleep(0.01)
 
     run_virtually(body())
     [said] = [record.fields for record in caplog.records if record.getMessage() == "cannot_link"]  # type: ignore[attr-defined]
@@ -154,10 +162,8 @@ def test_a_peer_that_reads_nothing_fills_the_queue_and_gets_it_in_order_once_it_
                 )
             writer.close()
 
-        async with await asyncio.start_server(slow, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            link.send(message(1))  # before there is a link
-            life = asyncio.create_task(link.run())
+        link.send(message(1))  # before there is a link
+        async with running(link, slow):
             await until(lambda: link._connection is not None)
             number = 1
             while len(link._queue) < 5:
@@ -168,9 +174,6 @@ def test_a_peer_that_reads_nothing_fills_the_queue_and_gets_it_in_order_once_it_
             await until(lambda: len(received) == number)
             assert received == list(range(1, number + 1))
             assert (len(link._queue), link._queued) == (0, 0)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-            await asyncio.sleep(0.01)
 
     run_virtually(body())
 
@@ -191,13 +194,8 @@ def test_a_link_that_has_held_is_soon_tried_again(link: Link, monkeypatch: pytes
             ended.append(now())
             writer.close()
 
-        async with await asyncio.start_server(hold_the_sixth, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, hold_the_sixth):
             await until(lambda: len(dialled) >= 7)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-            await asyncio.sleep(0.01)
         assert ended[4] + 0.2 <= dialled[5], "by then the longest pause"
         assert dialled[6] - ended[5] < 0.2, "and then the shortest again"
 
@@ -214,13 +212,8 @@ def test_the_pause_has_a_limit(link: Link, monkeypatch: pytest.MonkeyPatch) -> N
             dialled.append(None)
             writer.close()
 
-        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, refuse):
             await asyncio.sleep(1.5)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-            await asyncio.sleep(0.01)
 
     run_virtually(body())
     assert len(dialled) > 10  # 8 if the pause doubled for ever
@@ -276,12 +269,8 @@ def test_a_peer_that_dials_again_and_again_is_not_dialled_without_a_pause(link: 
             link.hurry()
             writer.close()
 
-        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, refuse):
             await asyncio.sleep(60)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
 
     run_virtually(body())
     assert 60 <= len(dialled) <= 160
@@ -299,9 +288,7 @@ def test_a_link_older_than_the_peers_is_made_anew_when_the_peer_dials(link: Link
             await reader.read()
             writer.close()
 
-        async with await asyncio.start_server(welcome, "127.0.0.1", 0) as listening:
-            link._address = Address(*listening.sockets[0].getsockname())
-            life = asyncio.create_task(link.run())
+        async with running(link, welcome):
             await asyncio.sleep(60)
             link.hurry()
             await asyncio.sleep(0.1)
@@ -310,7 +297,5 @@ def test_a_link_older_than_the_peers_is_made_anew_when_the_peer_dials(link: Link
             link.hurry()  # as the peer's may be made anew by this one's
             await asyncio.sleep(60)
             assert len(dialled) == 2
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
 
     run_virtually(body())
