@@ -51,10 +51,11 @@ def command(
 ) -> int:  # fmt: skip
     """Start servers, kill and stop and part them while clients work, and judge what the clients saw.
 
-    Servers lose at a kill -9 what they have not flushed. Exit 0: the history is linearizable, every answered write is
-    there, the logs agree, and no server needed help. Exit 12: not so; the shortest window of the history that shows it
-    is printed, with the command to try again. Exit 22: a search was given up, which is not a pass. Exit 25: a planted
-    fault was not found. Ctrl-C ends it early: what clients have seen until then is judged.
+    Servers lose at a kill -9 what they have not flushed (with --virtual, any part of it). Exit 0: the history is
+    linearizable, every answered write is there, the logs agree, and no server needed help. Exit 12: not so; the
+    shortest window of the history that shows it is printed, with the command to try again. Exit 22: a search was given
+    up, which is not a pass. Exit 25: a planted fault was not found. Ctrl-C ends it early: what clients have seen until
+    then is judged.
     """
     if virtual and secure:
         raise Stop(Exit.USAGE, "--secure takes real connections: there is no TLS between virtual ones; leave one out")
@@ -80,10 +81,10 @@ def command(
         program.close()  # where the interrupt came before its begin
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
-        # What is of interest stays: a violation, a search that was given up, an error of ours.
-        if not keep and _conclusion(run.report) in (Exit.DONE, Exit.SURVIVED, Exit.INTERRUPTED) and _is_well():
-            shutil.rmtree(place, ignore_errors=True)
     code = _conclusion(run.report)
+    # What is of interest stays: a violation, a search that was given up, and after an error of ours all of it.
+    if not keep and code in (Exit.DONE, Exit.SURVIVED, Exit.INTERRUPTED):
+        shutil.rmtree(place, ignore_errors=True)
     _say(run.report, code, as_json)
     if run.report.is_violated:
         click.echo(f"the servers' data and logs are in {place}", err=True)
@@ -96,10 +97,6 @@ async def _until_signal(run: Run) -> None:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await run.run()
-
-
-def _is_well() -> bool:
-    return sys.exc_info()[0] is None
 
 
 def _conclusion(report: Report) -> Exit:

@@ -20,6 +20,7 @@ import pytest
 from refimpl import __main__, wal
 from refimpl.commands import serve
 from refimpl.entry import ServerId
+from refimpl.errors import ImpossibleRequest
 from refimpl.exits import Exit
 from refimpl.local_cluster import LocalCluster
 from refimpl.real_directory import RealDirectory
@@ -168,6 +169,8 @@ def test_the_command_that_starts_a_server_again_works_from_anywhere(
 
 def test_a_folder_with_other_things_in_it_is_not_made_a_clusters(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ImpossibleRequest):
+        LocalCluster(tmp_path, ("s1",))
     code, out, err = refimpl("cluster", str(tmp_path))
     assert (code, out) == (Exit.USAGE, "")
     assert "holds thesis.tex, and no cluster.json" in err

@@ -268,6 +268,7 @@ def test_a_dead_machine_is_silent_and_its_connections_are_reset() -> None:
 
 def test_the_error_of_a_program_is_its_machines_and_that_of_nobody_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[str] = []
+    forgotten: list[asyncio.Task[None]] = []
 
     class Stumbles(Talker):
         def data_received(self, data: bytes) -> None:
@@ -278,10 +279,8 @@ def test_the_error_of_a_program_is_its_machines_and_that_of_nobody_is_kept(caplo
 
     async def program(loop: VirtualLoop) -> None:
         loop.call_later(1, stumble, "in a callback")
-        forgotten = loop.create_task(asyncio.to_thread(stumble, "in a task"))
+        forgotten.append(loop.create_task(asyncio.to_thread(stumble, "in a task")))
         await asyncio.sleep(2)
-        del forgotten
-        gc.collect()
 
     async def main(loop: VirtualLoop) -> None:
         failing = Machine(lambda: 0.0, lambda record: heard.append(str(record.exc_info and record.exc_info[1])))
@@ -293,6 +292,8 @@ def test_the_error_of_a_program_is_its_machines_and_that_of_nobody_is_kept(caplo
         assert isinstance(here, Talker)
         here.transport.write(b"said")
         await failing.run(program(loop))
+        forgotten.clear()
+        gc.collect()
         assert here.heard == ["eof", "lost"], "as asyncio does it"
         assert sorted(heard) == ["in a callback", "in a protocol", "in a task"]
         assert loop.strays == []
